@@ -1,0 +1,39 @@
+//! Silverback against what is real: Autobahn, nginx, a browser, curl, peers that vanish and networks that go away.
+//!
+//! Each file in `tests/` is one such meeting. This library is what they share; none of it knows Silverback's own code,
+//! so a mistake there cannot hide behind the same mistake here. From the outside in:
+//!
+//! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
+//!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
+//! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
+//!   The binary `peer` is a [`RawPeer`] in a process of its own, to be stopped and killed.
+//! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
+//! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
+//!
+//! What must be on the machine is found by [`installed`]; `cargo xtask setup` puts it there. A test whose program is
+//! missing fails and says so. None is ever skipped.
+
+pub mod autobahn;
+mod curl;
+mod deadline;
+mod failure;
+pub mod installed;
+mod nginx;
+mod output;
+mod peers;
+mod place;
+mod process;
+mod raw_peer;
+mod scratch;
+mod server;
+
+pub use curl::{Answer, Curl};
+pub use deadline::eventually;
+pub use failure::{Failure, Result};
+pub use nginx::Nginx;
+pub use peers::{FAR_AWAY, NEARBY};
+pub use place::{Network, Place};
+pub use process::Process;
+pub use raw_peer::{Frame, Opcode, RawPeer};
+pub use scratch::Scratch;
+pub use server::{Echo, Server, Sessions};

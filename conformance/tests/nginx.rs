@@ -1,0 +1,136 @@
+//! Silverback behind a real nginx: with the file that the guide shows, and with its lines left out.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use silverback_conformance::Sessions::Of;
+use silverback_conformance::{Answer, Curl, Failure, Frame, Nginx, Opcode, Place, RawPeer, Result, Server, installed};
+
+/// nginx's defaults: nothing but where to pass to.
+const DEFAULTS: &str = "server {
+    listen 80;
+    location / {
+        proxy_pass http://127.0.0.1:8080;
+    }
+}";
+
+#[test]
+fn the_guides_file_lets_everything_through() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let nginx = nginx_with(&guide()?, &server)?;
+
+    assert_eq!(handshake(&nginx, &server)?.header("Origin", &origin(&nginx)).send()?.status, 101, "as a page of ours does it");
+    let mut alice = connect(&nginx, &server, "alice")?;
+    let delivery = server.post_text("alice", "across nginx")?;
+    assert_eq!(delivery["queued"], 1, "{delivery}");
+    assert_eq!(alice.message()?, whole(Opcode::Text, b"across nginx"));
+
+    alice.send(Opcode::Ping, b"and back")?;
+    assert_eq!(alice.message()?, whole(Opcode::Pong, b"and back"));
+
+    alice.send(Opcode::Close, &1000_u16.to_be_bytes())?;
+    let close = alice.message()?;
+    assert_eq!((close.opcode, close.payload.get(..2)), (Opcode::Close, Some(&1000_u16.to_be_bytes()[..])));
+    assert!(alice.has_ended()?, "something came after the Close frame");
+    server.wait_for_sessions(Of("alice"), 0, Duration::from_secs(5))
+}
+
+#[test]
+fn the_heartbeat_keeps_a_silent_connection_past_nginxs_read_timeout() -> Result<()> {
+    let server = Server::start(&Place::Here, &[("SILVERBACK_HEARTBEAT_PING_AFTER", "400ms")])?;
+    let impatient = replace(&guide()?, "proxy_read_timeout 60s;", "proxy_read_timeout 1s;")?;
+    let nginx = nginx_with(&impatient, &server)?;
+    let mut alice = connect(&nginx, &server, "alice")?;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(3) {
+        let ping = alice.frame()?;
+        assert_eq!(ping.opcode, Opcode::Ping);
+        alice.send(Opcode::Pong, &ping.payload)?;
+    }
+    assert_eq!(server.sessions(Of("alice"))?, 1);
+    Ok(())
+}
+
+#[test]
+fn without_its_proxy_set_header_lines_the_client_reads_the_cure() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let nginx = nginx_with(&without(&guide()?, "proxy_set_header")?, &server)?;
+    assert_names_the_cure(&handshake(&nginx, &server)?.send()?);
+    Ok(())
+}
+
+#[test]
+fn with_nginxs_defaults_the_client_reads_the_cure() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let nginx = nginx_with(DEFAULTS, &server)?;
+    assert_names_the_cure(&handshake(&nginx, &server)?.send()?);
+    Ok(())
+}
+
+#[test]
+fn without_its_host_line_a_page_of_ours_seems_to_be_from_elsewhere() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let nginx = nginx_with(&without(&guide()?, "proxy_set_header Host ")?, &server)?;
+    let answer = handshake(&nginx, &server)?.header("Origin", &origin(&nginx)).send()?;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    Ok(())
+}
+
+/// The file that `docs/proxies/nginx.md` shows.
+fn guide() -> Result<String> {
+    Ok(std::fs::read_to_string(installed::source("docs/proxies/nginx.conf"))?)
+}
+
+/// Starts an nginx with this file, of which only the two addresses are changed.
+fn nginx_with(site: &str, server: &Server) -> Result<Nginx> {
+    Nginx::start(|address: SocketAddr| {
+        let site = replace(site, "listen 80;", &format!("listen {address};"))?;
+        replace(&site, "http://127.0.0.1:8080;", &format!("http://{};", server.address))
+    })
+}
+
+/// `text` with its one `old` changed, so that a changed file does not pass for tested.
+fn replace(text: &str, old: &str, new: &str) -> Result<String> {
+    match text.matches(old).count() {
+        1 => Ok(text.replace(old, new)),
+        count => Err(Failure::new(format!("{old:?} is there {count} times in:\n{text}"))),
+    }
+}
+
+/// `text` without the directives that begin so.
+fn without(text: &str, beginning: &str) -> Result<String> {
+    let kept: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with(beginning)).collect();
+    if kept.len() == text.lines().count() {
+        return Err(Failure::new(format!("no line begins with {beginning:?} in:\n{text}")));
+    }
+    Ok(kept.join("\n"))
+}
+
+fn handshake(nginx: &Nginx, server: &Server) -> Result<Curl> {
+    let curl = Curl::new(&Place::Here, "GET", format!("http://{}/ws?token={}", nginx.address, server.token("alice")?))?;
+    Ok(curl.asking_for_a_websocket())
+}
+
+fn connect(nginx: &Nginx, server: &Server, user: &str) -> Result<RawPeer> {
+    let connected = RawPeer::connect(nginx.address, &format!("/ws?token={}", server.token(user)?));
+    connected.map_err(|failure| nginx.process.failure(failure.to_string()))
+}
+
+fn origin(nginx: &Nginx) -> String {
+    format!("http://{}", nginx.address)
+}
+
+fn whole(opcode: Opcode, payload: &[u8]) -> Frame {
+    Frame { is_final: true, opcode, payload: payload.to_vec() }
+}
+
+fn assert_names_the_cure(answer: &Answer) {
+    assert_eq!(answer.status, 426, "{answer:?}");
+    for line in [
+        "proxy_http_version 1.1;",
+        "proxy_set_header Upgrade $http_upgrade;",
+        "proxy_set_header Connection \"upgrade\";",
+    ] {
+        assert!(answer.body.contains(line), "the refusal does not name the cure {line:?}: {answer:?}");
+    }
+}

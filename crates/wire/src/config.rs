@@ -1,0 +1,45 @@
+//! What a connection is allowed and when it gives up.
+
+use std::time::Duration;
+
+/// The limits and times of a connection. One value is shared by all connections that were made under the same policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The most bytes a received message may have. Default: 1 MiB.
+    pub message_limit: usize,
+    /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
+    pub heartbeat: Option<Heartbeat>,
+    /// How long the peer may take to answer our Close with its own (RFC 6455, 7.1.1). Default: 5 s.
+    pub close_timeout: Duration,
+    /// How long, after the last Close frame went out, what still arrives is read and thrown away until the peer ends TCP. Without it
+    /// unread bytes would turn our end into a reset, which can destroy the Close frame on its way. Default: 2 s.
+    pub linger: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            message_limit: 1 << 20,
+            heartbeat: Some(Heartbeat::default()),
+            close_timeout: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+/// How the dead are told from the quiet. Any byte from the peer is a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// How long the peer is silent before it is sent a Ping. Default: 20 s.
+    pub ping_after: Duration,
+    /// How long the peer is silent before it is taken for dead, counted from the same moment; longer than `ping_after`, or no
+    /// Ping is ever sent. Default: 30 s.
+    pub dead_after: Duration,
+}
+
+impl Default for Heartbeat {
+    fn default() -> Self {
+        Self { ping_after: Duration::from_secs(20), dead_after: Duration::from_secs(30) }
+    }
+}

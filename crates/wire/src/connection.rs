@@ -1,0 +1,412 @@
+//! The state machine of an open connection.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::frame::Opcode;
+use crate::heartbeat::{Pulse, Verdict};
+use crate::reader::{Incoming, Reader};
+use crate::{Cause, CloseCode, CloseFrame, CloseReport, Config, Message, Side, Traffic, Transmit, TransportEnd};
+
+/// Once this many bytes wait to be written, only the latest Ping is kept for an answer (RFC 6455, 5.5.3), so that a peer that sends
+/// Pings and reads nothing costs a bounded amount.
+const PONG_ROOM: usize = 16 * 1024;
+
+/// Which end of the connection this is. It decides who masks (RFC 6455, 5.1) and who ends TCP (7.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Frames go out unmasked and must come in masked.
+    Server,
+    /// Frames go out masked and must come in unmasked.
+    Client,
+}
+
+/// What arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A whole message.
+    Message(Message),
+    /// A Ping with its payload. It has been answered.
+    Ping(Bytes),
+    /// A Pong.
+    Pong {
+        /// Its payload.
+        payload: Bytes,
+        /// How long the peer took, if this answers the heartbeat's last Ping.
+        round_trip: Option<Duration>,
+    },
+}
+
+/// A message that was not taken, because this end has sent Close or the connection has ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed or closing: the message was not sent")]
+pub struct NotOpen(pub Message);
+
+/// One open WebSocket connection, without its socket.
+///
+/// Whoever owns the socket drives it with these verbs:
+///
+/// | when | call | and then |
+/// | --- | --- | --- |
+/// | bytes were read | [`receive`](Self::receive) | `poll_event` |
+/// | the transport ended or failed | [`transport_ended`](Self::transport_ended) | `report` |
+/// | the application sends | [`send`](Self::send), [`close`](Self::close) | `poll_transmit` |
+/// | time has come | [`handle_timeout`](Self::handle_timeout) | `poll_transmit`, `report` |
+/// | events are wanted | [`poll_event`](Self::poll_event) until `None` | `poll_transmit`, `poll_shutdown` |
+/// | the transport takes bytes | [`poll_transmit`](Self::poll_transmit) until `None` | `poll_shutdown` |
+/// | after any of these | [`poll_timeout`](Self::poll_timeout), [`poll_shutdown`](Self::poll_shutdown), [`report`](Self::report) | |
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use bytes::{Buf, BytesMut};
+/// use silverback_wire::{Config, Connection, Event, Message, Role};
+///
+/// let now = Instant::now();
+/// let mut client = Connection::new(Role::Client, Arc::new(Config::default()), now);
+/// let mut server = Connection::new(Role::Server, Arc::new(Config::default()), now);
+///
+/// client.send("hello".into())?;
+/// let out = client.poll_transmit().expect("a frame waits");
+/// let bytes = out.copy_to_bytes(out.remaining());
+///
+/// server.receive(BytesMut::from(&bytes[..]), now);
+/// assert_eq!(server.poll_event(now), Some(Event::Message("hello".into())));
+/// # Ok::<(), silverback_wire::NotOpen>(())
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    config: Arc<Config>,
+    state: State,
+    reader: Reader,
+    transmit: Transmit,
+    /// The latest Ping that could not be answered at once.
+    owed_pong: Option<Bytes>,
+    pulse: Pulse,
+    opened: Instant,
+    incoming: Traffic,
+    sent_messages: u64,
+    /// `sent_messages` when the transport had last taken everything.
+    delivered_messages: u64,
+    closing: Option<Box<Closing>>,
+}
+
+/// ```text
+///            close()                     the peer's Close
+///  Open ───────────────────▶ Closing ─────────────────────────┐
+///   │                          │ close_timeout                ▼
+///   │  the peer's Close, a violation ───────────────────▶ Finishing ──▶ Ended
+///   │                                                         the peer's FIN, or linger is over
+///   └── FIN, reset or death from any state ─────────────────────────────▶ Ended
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Messages go both ways.
+    Open,
+    /// Our Close is out or on its way. Messages may still arrive; the peer's Close is awaited until then.
+    Closing { until: Instant },
+    /// Nothing that arrives matters any more. What waits is written, the write side is ended, and what arrives is thrown away until
+    /// the peer ends its side or time is over.
+    Finishing { until: Instant, shutdown: Shutdown },
+    /// The transport is to be dropped.
+    Ended { transport: TransportEnd, after: Duration },
+}
+
+/// How far we are with ending our side of the transport.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    /// To be done as soon as everything is written.
+    Due,
+    /// Done, or left to the peer: after a clean close the server ends TCP first (RFC 6455, 7.1.1).
+    Settled,
+}
+
+/// What is known of the end, once it has begun.
+#[derive(Debug)]
+struct Closing {
+    began: Side,
+    cause: Cause,
+    sent: Option<CloseFrame>,
+    received: Option<CloseFrame>,
+}
+
+impl Connection {
+    /// A connection whose handshake is complete.
+    pub fn new(role: Role, config: Arc<Config>, now: Instant) -> Self {
+        Self {
+            role,
+            config,
+            state: State::Open,
+            reader: Reader::default(),
+            transmit: Transmit::default(),
+            owed_pong: None,
+            pulse: Pulse::new(now),
+            opened: now,
+            incoming: Traffic::default(),
+            sent_messages: 0,
+            delivered_messages: 0,
+            closing: None,
+        }
+    }
+
+    /// Takes bytes that arrived at `now`. They are read when [`poll_event`](Self::poll_event) is called, which should be until it returns
+    /// `None` before more are fed, or their number is unbounded. The buffer may be a part of a larger one: it is given back as soon as it
+    /// has been read, but for messages of 16 KiB and more, which share it.
+    pub fn receive(&mut self, bytes: BytesMut, now: Instant) {
+        self.pulse.heard(now);
+        self.incoming.bytes += bytes.len() as u64;
+        if matches!(self.state, State::Open | State::Closing { .. }) {
+            self.reader.feed(bytes);
+        }
+    }
+
+    /// What arrived next, or `None` when more bytes are needed or nothing more will come. Control frames are answered here, so call
+    /// [`poll_transmit`](Self::poll_transmit) afterwards. `now` is when the bytes arrived.
+    #[must_use]
+    pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        if !matches!(self.state, State::Open | State::Closing { .. }) {
+            return None;
+        }
+        match self.reader.next(self.role, self.config.message_limit) {
+            Ok(None) => None,
+            Ok(Some(Incoming::Message(message))) => {
+                self.incoming.messages += 1;
+                Some(Event::Message(message))
+            }
+            Ok(Some(Incoming::Ping(payload))) => {
+                self.answer_ping(payload.clone());
+                Some(Event::Ping(payload))
+            }
+            Ok(Some(Incoming::Pong(payload))) => {
+                let round_trip = self.pulse.pong(&payload, now);
+                Some(Event::Pong { payload, round_trip })
+            }
+            Ok(Some(Incoming::Close(frame))) => {
+                self.peer_closed(frame, now);
+                None
+            }
+            Err(error) => {
+                let sent = self.transmit_close(error.into());
+                self.end_begins(Side::Peer, error.into(), sent);
+                // Whoever broke the protocol cannot be trusted to end TCP.
+                self.finish(now, Shutdown::Due);
+                None
+            }
+        }
+    }
+
+    /// Whether bytes have arrived that `poll_event` has not been asked for.
+    pub fn has_unread(&self) -> bool {
+        self.reader.has_input()
+    }
+
+    /// Encodes a message for the transport.
+    ///
+    /// There is no bound here: before sending more, wait until [`poll_transmit`](Self::poll_transmit) has little left.
+    ///
+    /// # Errors
+    /// [`NotOpen`] gives the message back once this end has sent Close or the connection has ended.
+    pub fn send(&mut self, message: Message) -> Result<(), NotOpen> {
+        if !self.is_open() {
+            return Err(NotOpen(message));
+        }
+        self.sent_messages += 1;
+        match message {
+            Message::Text(text) => self.transmit.frame(self.role, Opcode::Text, text.into_bytes()),
+            Message::Binary(bytes) => self.transmit.frame(self.role, Opcode::Binary, bytes),
+        }
+        Ok(())
+    }
+
+    /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it; messages from the peer may still
+    /// arrive until its Close does. Does nothing when the end has begun already.
+    pub fn close(&mut self, frame: CloseFrame, now: Instant) {
+        self.close_because(frame, "closed here", now);
+    }
+
+    /// As [`close`](Self::close), with a cause for the report that may differ from what the peer is told.
+    pub fn close_because(&mut self, frame: CloseFrame, cause: impl Into<Cow<'static, str>>, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        let sent = self.transmit_close(frame);
+        self.end_begins(Side::Local, Cause::ClosedHere(cause.into()), sent);
+        self.state = State::Closing { until: now + self.config.close_timeout };
+    }
+
+    /// Ends the connection at once and without a closing handshake: the transport is about to be dropped. Does nothing when it has
+    /// ended already.
+    pub fn abandon(&mut self, cause: impl Into<Cow<'static, str>>, now: Instant) {
+        self.end_begins(Side::Local, Cause::ClosedHere(cause.into()), None);
+        self.end(TransportEnd::Dropped, now);
+    }
+
+    /// Whether messages can be sent.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// The bytes that wait to be written, or `None` when there are none. Write what the transport takes, and call
+    /// [`advance`](Buf::advance) by its number.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<&mut Transmit> {
+        if matches!(self.state, State::Ended { .. }) {
+            return None;
+        }
+        if !self.transmit.has_remaining() {
+            if let Some(payload) = self.owed_pong.take() {
+                self.transmit.frame(self.role, Opcode::Pong, payload);
+            } else {
+                self.delivered_messages = self.sent_messages;
+                return None;
+            }
+        }
+        Some(&mut self.transmit)
+    }
+
+    /// How many bytes wait to be written.
+    pub fn transmit_len(&self) -> usize {
+        self.transmit.remaining()
+    }
+
+    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written.
+    #[must_use]
+    pub fn poll_shutdown(&mut self) -> bool {
+        match &mut self.state {
+            State::Finishing { shutdown: shutdown @ Shutdown::Due, .. } if !self.transmit.has_remaining() => {
+                *shutdown = Shutdown::Settled;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand. It moves back with every sign of life, so
+    /// there is no need to re-arm a timer that is set for an earlier time.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let heartbeat = self.config.heartbeat.and_then(|heartbeat| self.pulse.deadline(heartbeat));
+        match self.state {
+            State::Open => heartbeat,
+            State::Closing { until } | State::Finishing { until, .. } => Some(until),
+            State::Ended { .. } => None,
+        }
+    }
+
+    /// Does what is due at `now`: a Ping, or an end. Harmless when nothing is.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            State::Open => self.check_heartbeat(now),
+            State::Closing { until } | State::Finishing { until, .. } if now >= until => self.end(TransportEnd::TimedOut, now),
+            State::Closing { .. } | State::Finishing { .. } | State::Ended { .. } => {}
+        }
+    }
+
+    /// Nobody reads from the transport until [`resume_reading`](Self::resume_reading): the peer's silence is not held against it.
+    pub fn pause_reading(&mut self) {
+        self.pulse.suspend();
+    }
+
+    /// Reading goes on. Silence counts from now.
+    pub fn resume_reading(&mut self, now: Instant) {
+        self.pulse.resume(now);
+    }
+
+    /// Tells that the transport has ended: [`TransportEnd::Finished`] when the peer's FIN was read, [`TransportEnd::Failed`] when reading
+    /// or writing failed.
+    pub fn transport_ended(&mut self, end: TransportEnd, now: Instant) {
+        self.end_begins(Side::Peer, Cause::TransportLost, None);
+        self.end(end, now);
+    }
+
+    /// How it ended, once it has. The transport is to be dropped.
+    pub fn report(&self) -> Option<CloseReport> {
+        let State::Ended { transport, after } = self.state else { return None };
+        let closing = self.closing.as_deref()?;
+        let unsent_messages = if self.transmit.has_remaining() { self.sent_messages - self.delivered_messages } else { 0 };
+        Some(CloseReport {
+            began: closing.began,
+            cause: closing.cause.clone(),
+            sent: closing.sent.clone(),
+            received: closing.received.clone(),
+            transport,
+            lived: after,
+            outgoing: Traffic { messages: self.sent_messages, bytes: self.transmit.taken() },
+            incoming: self.incoming,
+            unsent: Traffic { messages: unsent_messages, bytes: self.transmit.remaining() as u64 },
+        })
+    }
+
+    fn answer_ping(&mut self, payload: Bytes) {
+        if self.state != State::Open {
+            return; // nothing goes out after Close (RFC 6455, 5.5.1)
+        }
+        if self.transmit.remaining() < PONG_ROOM {
+            self.transmit.frame(self.role, Opcode::Pong, payload);
+        } else {
+            self.owed_pong = Some(payload);
+        }
+    }
+
+    fn peer_closed(&mut self, frame: CloseFrame, now: Instant) {
+        if self.state == State::Open {
+            // The answer carries the same code (RFC 6455, 5.5.1).
+            let answer = frame.code.map_or_else(CloseFrame::empty, |code| CloseFrame::new(code, ""));
+            let sent = self.transmit_close(answer);
+            self.end_begins(Side::Peer, Cause::ClosedByPeer, sent);
+        }
+        if let Some(closing) = &mut self.closing {
+            closing.received = Some(frame);
+        }
+        let shutdown = match self.role {
+            Role::Server => Shutdown::Due,
+            Role::Client => Shutdown::Settled,
+        };
+        self.finish(now, shutdown);
+    }
+
+    fn check_heartbeat(&mut self, now: Instant) {
+        let Some(heartbeat) = self.config.heartbeat else { return };
+        match self.pulse.check(heartbeat, now) {
+            Verdict::Alive => {}
+            Verdict::Ask(payload) => self.transmit.frame(self.role, Opcode::Ping, Bytes::copy_from_slice(&payload)),
+            Verdict::Dead(silence) => {
+                // Nobody is expected to read it, but a peer that was only asleep learns why.
+                let sent = self.transmit_close(CloseFrame::new(CloseCode::INTERNAL_ERROR, "no sign of life within the heartbeat's time"));
+                self.end_begins(Side::Local, Cause::PeerSilent(silence), sent);
+                self.state = State::Finishing { until: now, shutdown: Shutdown::Due };
+            }
+        }
+    }
+
+    fn transmit_close(&mut self, frame: CloseFrame) -> Option<CloseFrame> {
+        if self.state != State::Open {
+            return None; // one Close is out already, and nothing follows it
+        }
+        self.owed_pong = None;
+        self.transmit.frame(self.role, Opcode::Close, frame.encode().freeze());
+        Some(frame)
+    }
+
+    /// Notes who began the end and why; only the first beginning counts.
+    fn end_begins(&mut self, began: Side, cause: Cause, sent: Option<CloseFrame>) {
+        self.closing.get_or_insert_with(|| Box::new(Closing { began, cause, sent, received: None }));
+    }
+
+    fn finish(&mut self, now: Instant, shutdown: Shutdown) {
+        self.reader.clear();
+        self.state = State::Finishing { until: now + self.config.linger, shutdown };
+    }
+
+    fn end(&mut self, transport: TransportEnd, now: Instant) {
+        if matches!(self.state, State::Ended { .. }) {
+            return;
+        }
+        self.reader.clear();
+        self.state = State::Ended { transport, after: now.saturating_duration_since(self.opened) };
+    }
+}

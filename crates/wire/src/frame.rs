@@ -1,0 +1,216 @@
+//! One frame's header (RFC 6455, 5.2): two to fourteen bytes in front of a payload.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::ProtocolError;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opcode {
+    /// 0: more of the message that is being sent in fragments.
+    Continuation,
+    /// 1: text.
+    Text,
+    /// 2: bytes.
+    Binary,
+    /// 8: the closing handshake.
+    Close,
+    /// 9: asks for a Pong.
+    Ping,
+    /// 10: answers a Ping.
+    Pong,
+}
+
+impl Opcode {
+    /// Whether this is a control frame, which may come between the fragments of a message.
+    pub fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
+
+    fn decode(nibble: u8) -> Result<Self, ProtocolError> {
+        match nibble {
+            0 => Ok(Self::Continuation),
+            1 => Ok(Self::Text),
+            2 => Ok(Self::Binary),
+            8 => Ok(Self::Close),
+            9 => Ok(Self::Ping),
+            10 => Ok(Self::Pong),
+            reserved => Err(ProtocolError::ReservedOpcode(reserved)),
+        }
+    }
+
+    fn nibble(self) -> u8 {
+        match self {
+            Self::Continuation => 0,
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Close => 8,
+            Self::Ping => 9,
+            Self::Pong => 10,
+        }
+    }
+}
+
+/// A frame's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The last frame of its message.
+    pub fin: bool,
+    /// RSV1, RSV2 and RSV3 as the bits 4, 2 and 1.
+    pub reserved: u8,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, where the payload is masked.
+    pub mask: Option<[u8; 4]>,
+    /// The payload's length in bytes.
+    pub length: u64,
+}
+
+impl Header {
+    /// The most payload a control frame may have (RFC 6455, 5.5).
+    pub const CONTROL_LIMIT: u64 = 125;
+
+    /// Reads a header from the front of `bytes`: the header and how many bytes it took, or `None` while it is incomplete.
+    ///
+    /// # Errors
+    /// What is wrong in every role and state, at the first byte that shows it: a reserved opcode, a control frame that is fragmented or
+    /// too long, a length that is out of range or longer than it needs to be. Reserved bits and masks are judged by the connection,
+    /// which knows its role and its extensions.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        let fin = first & 0x80 != 0;
+        let opcode = Opcode::decode(first & 0x0f)?;
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::ControlFragmented);
+        }
+        let Some(&second) = bytes.get(1) else { return Ok(None) };
+        let short = second & 0x7f;
+        if opcode.is_control() && u64::from(short) > Self::CONTROL_LIMIT {
+            return Err(ProtocolError::ControlTooLong);
+        }
+        let Some((length, at)) = decode_length(short, bytes)? else { return Ok(None) };
+        let (mask, at) = if second & 0x80 == 0 {
+            (None, at)
+        } else {
+            let Some(key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
+            (Some(*key), at + 4)
+        };
+        Ok(Some((Self { fin, reserved: (first >> 4) & 0x7, opcode, mask, length }, at)))
+    }
+
+    /// Appends this header to `out`, its length in the fewest bytes.
+    pub fn encode(&self, out: &mut BytesMut) {
+        out.put_u8(u8::from(self.fin) << 7 | self.reserved << 4 | self.opcode.nibble());
+        let masked = u8::from(self.mask.is_some()) << 7;
+        if let Ok(short @ 0..=125) = u8::try_from(self.length) {
+            out.put_u8(masked | short);
+        } else if let Ok(medium) = u16::try_from(self.length) {
+            out.put_u8(masked | 126);
+            out.put_u16(medium);
+        } else {
+            out.put_u8(masked | 127);
+            out.put_u64(self.length);
+        }
+        if let Some(key) = self.mask {
+            out.put_slice(&key);
+        }
+    }
+}
+
+/// The payload's length and where the header goes on, or `None` while bytes are missing.
+fn decode_length(short: u8, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
+    match short {
+        126 => {
+            let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else { return Ok(None) };
+            let length = u16::from_be_bytes(*length);
+            if length < 126 {
+                return Err(ProtocolError::LengthNotMinimal);
+            }
+            Ok(Some((length.into(), 4)))
+        }
+        127 => {
+            let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<8>) else { return Ok(None) };
+            let length = u64::from_be_bytes(*length);
+            if length >> 63 != 0 {
+                return Err(ProtocolError::LengthOutOfRange);
+            }
+            if length <= u64::from(u16::MAX) {
+                return Err(ProtocolError::LengthNotMinimal);
+            }
+            Ok(Some((length, 10)))
+        }
+        short => Ok(Some((short.into(), 2))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn header() -> impl Strategy<Value = Header> {
+        let opcode = prop_oneof![
+            Just(Opcode::Continuation),
+            Just(Opcode::Text),
+            Just(Opcode::Binary),
+            Just(Opcode::Close),
+            Just(Opcode::Ping),
+            Just(Opcode::Pong)
+        ];
+        let length = prop_oneof![0..130u64, 65_000..66_000u64, 0..=u64::MAX >> 1];
+        (any::<bool>(), 0..8u8, opcode, any::<Option<[u8; 4]>>(), length).prop_map(|(fin, reserved, opcode, mask, length)| {
+            let control = opcode.is_control();
+            Header { fin: fin || control, reserved, opcode, mask, length: if control { length % 126 } else { length } }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_header_survives_encoding_and_waits_for_its_last_byte(header in header()) {
+            let mut bytes = BytesMut::new();
+            header.encode(&mut bytes);
+            prop_assert_eq!(Header::decode(&bytes), Ok(Some((header, bytes.len()))));
+            for cut in 0..bytes.len() {
+                prop_assert_eq!(Header::decode(&bytes[..cut]), Ok(None));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+            let _ = Header::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn reserved_opcodes_are_named_at_the_first_byte() {
+        for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
+            assert_eq!(Header::decode(&[0x80 | opcode]), Err(ProtocolError::ReservedOpcode(opcode)));
+        }
+    }
+
+    #[test]
+    fn a_control_frame_must_not_be_fragmented() {
+        assert_eq!(Header::decode(&[0x09]), Err(ProtocolError::ControlFragmented));
+    }
+
+    #[test]
+    fn a_control_frame_of_125_bytes_is_good_and_126_is_too_long() {
+        assert!(matches!(Header::decode(&[0x89, 125]), Ok(Some(_))));
+        assert_eq!(Header::decode(&[0x89, 126]), Err(ProtocolError::ControlTooLong));
+        assert_eq!(Header::decode(&[0x89, 127]), Err(ProtocolError::ControlTooLong));
+    }
+
+    #[test]
+    fn a_length_in_more_bytes_than_it_needs_is_refused() {
+        assert_eq!(Header::decode(&[0x82, 126, 0, 125]), Err(ProtocolError::LengthNotMinimal));
+        assert!(matches!(Header::decode(&[0x82, 126, 0, 126]), Ok(Some(_))));
+        assert_eq!(Header::decode(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0xff, 0xff]), Err(ProtocolError::LengthNotMinimal));
+        assert!(matches!(Header::decode(&[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]), Ok(Some(_))));
+    }
+
+    #[test]
+    fn a_length_of_2_to_the_63_is_out_of_range() {
+        assert_eq!(Header::decode(&[0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0]), Err(ProtocolError::LengthOutOfRange));
+    }
+}

@@ -1,0 +1,104 @@
+//! The client's side of the handshake (RFC 6455, 4.1).
+
+use http::header::{
+    CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
+
+use super::fields::{self, Single, has_token, printable, single};
+use super::key;
+
+/// A request for a WebSocket connection, and what its answer must be.
+#[derive(Debug)]
+pub struct Offer {
+    request: Request<()>,
+    key: String,
+}
+
+/// Why the answer to a handshake is not a WebSocket connection.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// The server refused: the status is not 101. Its body may say why.
+    #[error("the server answered {0} instead of 101 Switching Protocols")]
+    Status(StatusCode),
+    /// The server answered 101 and broke RFC 6455, 4.1 with this header.
+    #[error("the server answered 101 with a wrong `{header}` ({value}): it does not speak WebSocket, or something in between does not")]
+    Header {
+        /// The header's name.
+        header: &'static str,
+        /// What it was, made printable.
+        value: String,
+    },
+}
+
+/// A request cannot be made for this address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a WebSocket address has a host, as in ws://example.com/path")]
+pub struct NoHost;
+
+impl Offer {
+    /// A request to `uri`, of which the host and port become the `Host` header. `headers` are sent along, subprotocols as
+    /// `Sec-WebSocket-Protocol` among them.
+    ///
+    /// # Errors
+    /// [`NoHost`] for an address without a host.
+    pub fn new(uri: &Uri, headers: HeaderMap) -> Result<Self, NoHost> {
+        let authority = uri.authority().ok_or(NoHost)?;
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let key = key::generate();
+        let mut request = Request::new(());
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = headers;
+        let headers = request.headers_mut();
+        headers.insert(HOST, HeaderValue::try_from(host).map_err(|_| NoHost)?);
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::try_from(key.as_str()).map_err(|_| NoHost)?);
+        Ok(Self { request, key })
+    }
+
+    /// The request to send.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// Judges the answer: the subprotocol that the server chose, if any.
+    ///
+    /// # Errors
+    /// [`AnswerError`] for every answer that RFC 6455, 4.1 tells a client to fail on.
+    pub fn judge(&self, response: &Response<()>) -> Result<Option<String>, AnswerError> {
+        let headers = response.headers();
+        let wrong = |header: &'static str| {
+            let value = headers.get(header).map_or("absent".to_owned(), |line| printable(line.as_bytes()));
+            Err(AnswerError::Header { header, value })
+        };
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(AnswerError::Status(response.status()));
+        }
+        if !has_token(headers, UPGRADE, "websocket") {
+            return wrong("upgrade");
+        }
+        if !has_token(headers, CONNECTION, "upgrade") {
+            return wrong("connection");
+        }
+        match single(headers, SEC_WEBSOCKET_ACCEPT) {
+            Single::Once(accept) if *accept == key::accept(self.key.as_bytes()) => {}
+            _ => return wrong("sec-websocket-accept"),
+        }
+        if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
+            return wrong("sec-websocket-extensions"); // none was offered
+        }
+        match single(headers, SEC_WEBSOCKET_PROTOCOL) {
+            Single::Absent => Ok(None),
+            Single::Once(chosen) if self.offers(chosen) => Ok(chosen.to_str().ok().map(str::to_owned)),
+            _ => wrong("sec-websocket-protocol"),
+        }
+    }
+
+    fn offers(&self, chosen: &HeaderValue) -> bool {
+        fields::items(self.request.headers(), SEC_WEBSOCKET_PROTOCOL).any(|offer| offer.as_bytes() == chosen.as_bytes())
+    }
+}

@@ -1,0 +1,108 @@
+//! Which pages may connect (RFC 6454; RFC 6455, 10.2).
+
+use std::fmt;
+
+/// The origins that a server takes. A request without `Origin` does not come from a page and is always taken; `null` never is, but under
+/// [`Any`](Self::Any).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Origins {
+    /// Only pages of the server's own scheme, host and port.
+    #[default]
+    Same,
+    /// Those, and these: `https://app.example.com`.
+    SameAnd(Vec<Origin>),
+    /// Every page in every browser. Safe only when something else than a cookie tells who the user is.
+    Any,
+}
+
+/// A scheme, a host and a port, in lower case and with the port always there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+/// A text that is not an origin.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an origin: write scheme and host, and the port if it is not the scheme's own, as in https://app.example.com")]
+pub struct NotAnOrigin(String);
+
+impl Origin {
+    /// Reads `scheme://host[:port]` for `http` and `https`.
+    ///
+    /// # Errors
+    /// [`NotAnOrigin`] for anything else, a path or a `*` among them.
+    pub fn parse(text: &str) -> Result<Self, NotAnOrigin> {
+        let fail = || NotAnOrigin(text.to_owned());
+        let (scheme, authority) = text.split_once("://").ok_or_else(fail)?;
+        Self::of(scheme, authority).ok_or_else(fail)
+    }
+
+    /// The origin of what is served under this scheme and authority (the `Host` header's value).
+    pub(crate) fn of(scheme: &str, authority: &str) -> Option<Self> {
+        let scheme = scheme.to_ascii_lowercase();
+        let default_port = match scheme.as_str() {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        if authority.bytes().any(|byte| b"/?#@* \\".contains(&byte)) {
+            return None;
+        }
+        let authority: http::uri::Authority = authority.parse().ok()?;
+        let port = match authority.port_u16() {
+            Some(port) => port,
+            None if authority.as_str() == authority.host() => default_port,
+            None => return None, // a port beyond 65,535
+        };
+        Some(Self { scheme, host: authority.host().to_ascii_lowercase(), port })
+    }
+
+    pub(crate) fn is_https_of(&self, other: &Self) -> bool {
+        self.scheme == "https" && other.scheme == "http" && self.host == other.host && (self.port == 443 || self.port == other.port)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.host)?;
+        match (self.scheme.as_str(), self.port) {
+            ("http", 80) | ("https", 443) => Ok(()),
+            (_, port) => write!(f, ":{port}"),
+        }
+    }
+}
+
+impl Origins {
+    /// Whether pages of `origin` may connect to a server that is `own` to them.
+    pub(crate) fn allow(&self, origin: &Origin, own: Option<&Origin>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Same => own == Some(origin),
+            Self::SameAnd(others) => own == Some(origin) || others.contains(origin),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schemes_own_port_and_case_make_no_difference() {
+        let origin = |text| Origin::parse(text).unwrap();
+        assert_eq!(origin("https://App.Example.com"), origin("HTTPS://app.example.com:443"));
+        assert_eq!(origin("http://[::1]:8080").to_string(), "http://[::1]:8080");
+        assert_ne!(origin("http://a"), origin("https://a"));
+        assert_ne!(origin("http://a"), origin("http://a:81"));
+    }
+
+    #[test]
+    fn what_is_no_origin_is_named() {
+        for bad in ["null", "*", "example.com", "https://*", "https://a/b", "ftp://a", "https://u@a", "https://", "https://a:99999"] {
+            assert!(Origin::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How a connection ended.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use crate::{CloseFrame, ProtocolError};
+
+/// The end of a connection. There is exactly one for each connection, however it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Who began to end it.
+    pub began: Side,
+    /// Why.
+    pub cause: Cause,
+    /// The Close frame that we sent, if it was at least handed to the transport's buffer.
+    pub sent: Option<CloseFrame>,
+    /// The Close frame that the peer sent.
+    pub received: Option<CloseFrame>,
+    /// How the transport below ended.
+    pub transport: TransportEnd,
+    /// How long the connection was open, from the handshake to this report.
+    pub lived: Duration,
+    /// What went out: messages that were encoded, bytes that the transport took.
+    pub outgoing: Traffic,
+    /// What came in: messages that were complete, bytes that were received.
+    pub incoming: Traffic,
+    /// What was accepted for sending and did not wholly reach the transport. The messages are an upper bound: those encoded
+    /// together with the first that did not go out are counted with it.
+    pub unsent: Traffic,
+}
+
+impl CloseReport {
+    /// Whether both ends said Close, which is what RFC 6455, 7.1.4 calls a clean end.
+    pub fn is_clean(&self) -> bool {
+        self.sent.is_some() && self.received.is_some()
+    }
+}
+
+impl fmt::Display for CloseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.cause)?;
+        for (verb, frame) in [("sent", &self.sent), ("received", &self.received)] {
+            match frame {
+                None => {}
+                Some(frame) => {
+                    let code = frame.code.map_or(1005, |code| code.get());
+                    write!(f, ", {verb} {code}")?;
+                    if !frame.reason().is_empty() {
+                        write!(f, " {:?}", frame.reason())?;
+                    }
+                }
+            }
+        }
+        write!(f, ", tcp {}", self.transport)
+    }
+}
+
+/// One of the two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// This end.
+    Local,
+    /// The other end, or the network on its behalf.
+    Peer,
+}
+
+/// Why a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The peer sent Close first.
+    #[error("closed by the peer")]
+    ClosedByPeer,
+    /// This end closed it, for the reason given here, which need not be the one that the peer was told.
+    #[error("{0}")]
+    ClosedHere(Cow<'static, str>),
+    /// The peer broke the protocol.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The peer was silent for this long, and a Ping did not change it.
+    #[error("the peer was silent for {:.1} s", .0.as_secs_f32())]
+    PeerSilent(Duration),
+    /// The transport ended before anybody said Close (what browsers show as 1006).
+    #[error("the connection was lost without a close frame")]
+    TransportLost,
+}
+
+/// How the transport ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportEnd {
+    /// The peer ended it in order (FIN).
+    #[error("finished")]
+    Finished,
+    /// An error ended it, such as a reset.
+    #[error("failed: {0}")]
+    Failed(io::ErrorKind),
+    /// The peer did not end it in the time it had, so it was dropped here.
+    #[error("timed out")]
+    TimedOut,
+    /// It was dropped here while it was open.
+    #[error("dropped")]
+    Dropped,
+}
+
+/// An amount of traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Data messages.
+    pub messages: u64,
+    /// Bytes on the wire, frame headers and control frames included.
+    pub bytes: u64,
+}

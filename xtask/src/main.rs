@@ -1,0 +1,47 @@
+//! `cargo xtask`: sets a machine up and runs every test. Nothing is hidden in shell, nothing is needed but Rust.
+//!
+//! | command | what it does |
+//! | --- | --- |
+//! | `cargo xtask setup` | installs what the tests need from outside: Debian packages, a Python environment for Autobahn |
+//! | `cargo xtask test` | sets up, builds, runs `cargo test`, then the conformance tests, one after another |
+//!
+//! The run stops at the first failure and ends with a table of what ran and how long it took, then one line that says
+//! whether all is well. [`test`] is the place to start reading.
+
+mod autobahn;
+mod debian;
+mod run;
+mod setup;
+mod stages;
+mod test;
+
+use std::process::ExitCode;
+
+use stages::Stages;
+
+const USAGE: &str = "usage: cargo xtask setup   installs what the tests need from outside
+       cargo xtask test    sets up, builds, and runs every test";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut stages = Stages::default();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["setup"] => setup::setup(&mut stages),
+        ["test"] => test::test(&mut stages),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    println!("\n{stages}");
+    match outcome {
+        Ok(()) => {
+            println!("all is well");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("FAILED: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Running other programs: aloud, and with a failure that names the command.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Where a service's program lives that an ordinary user's `PATH` does not name.
+const SBIN: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+
+/// Prints the command as one would type it, runs it, and lets it print what it likes.
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
+    let line = typed(command);
+    println!("$ {line}");
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{line}` ended with {status}")),
+        Err(error) => Err(format!("`{line}` did not start: {error}")),
+    }
+}
+
+/// Whether the command runs and ends with status 0. It prints nothing.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// The program of this name, on `PATH` or where services live.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(SBIN.iter().map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|candidate| candidate.is_file())
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn typed(command: &Command) -> String {
+    let program = command.get_program();
+    let program = if Path::new(program).ends_with("cargo") { OsStr::new("cargo") } else { program };
+    std::iter::once(program)
+        .chain(command.get_args())
+        .map(OsStr::to_string_lossy)
+        .map(|word| if word.contains([' ', '<']) { format!("'{word}'") } else { word.into_owned() })
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_command_is_named_as_one_would_type_it() {
+        let failure = run(Command::new("sh").args(["-c", "exit 3"])).unwrap_err();
+        assert_eq!(failure, "`sh -c 'exit 3'` ended with exit status: 3");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_not_found() {
+        assert!(find("sh").is_some());
+        assert!(find("no-such-program-as-this").is_none());
+    }
+}
