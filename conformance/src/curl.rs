@@ -1,6 +1,6 @@
 //! HTTP as a person asks it: with curl.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::{Failure, Place, Result, installed};
@@ -15,8 +15,8 @@ impl Curl {
     /// A request from this place.
     pub fn new(place: &Place, method: &str, url: impl Into<String>) -> Result<Self> {
         let mut command = place.command(installed::program("curl")?)?;
-        // --disable: no ~/.curlrc. What an answer of 101 is followed by must not wait in a buffer.
-        command.args(["--disable", "--silent", "--show-error", "--include", "--no-buffer", "--noproxy", "*"]);
+        // --disable: no ~/.curlrc. --include would keep the head of a 101 back until the connection ends.
+        command.args(["--disable", "--silent", "--show-error", "--dump-header", "-", "--no-buffer", "--noproxy", "*"]);
         command.args(["--max-time", "10", "--request", method]);
         Ok(Self { command, url: url.into() })
     }

@@ -42,7 +42,7 @@ pub fn directory() -> Result<PathBuf> {
 
 /// A file of the repository, by its path from the root.
 pub fn source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("").join(path)
 }
 
 /// `target/debug`: a test runs from `target/debug/deps`, so it is found whatever `CARGO_TARGET_DIR` says.

@@ -6,7 +6,7 @@
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
-//!   The binary `peer` is a [`RawPeer`] in a process of its own, to be stopped and killed.
+//!   [`Driver`] is a browser. The binary `peer` is a [`RawPeer`] in a process of its own, to be stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
 //! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
 //!
@@ -14,6 +14,7 @@
 //! missing fails and says so. None is ever skipped.
 
 pub mod autobahn;
+mod browser;
 mod curl;
 mod deadline;
 mod failure;
@@ -27,6 +28,7 @@ mod raw_peer;
 mod scratch;
 mod server;
 
+pub use browser::Driver;
 pub use curl::{Answer, Curl};
 pub use deadline::eventually;
 pub use failure::{Failure, Result};

@@ -22,9 +22,8 @@ impl Nginx {
         let scratch = Scratch::new()?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?; // free, a moment ago
         let site = site(address)?;
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {kind};\n"))
-            .concat();
+        let temporary: String =
+            ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|kind| format!("{kind}_temp_path {kind};\n")).concat();
         let configuration = format!(
             "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr info;\nevents {{}}\n\
              http {{\naccess_log off;\n{temporary}{site}\n}}\n"

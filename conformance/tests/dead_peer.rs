@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use silverback_conformance::Sessions::{All, Of};
 use silverback_conformance::{FAR_AWAY, NEARBY, Place, Process, Result, Server};
 
-const QUICK: [(&str, &str); 2] =
-    [("SILVERBACK_HEARTBEAT_PING_AFTER", "500ms"), ("SILVERBACK_HEARTBEAT_DEAD_AFTER", "1s")];
+const QUICK: [(&str, &str); 2] = [("SILVERBACK_HEARTBEAT_PING_AFTER", "500ms"), ("SILVERBACK_HEARTBEAT_DEAD_AFTER", "1s")];
 /// One second, and as much again for a busy machine.
 const QUICKLY: Duration = Duration::from_secs(2);
 /// The promise is 30 s; the rest is for our own questions, each of which starts a curl.

@@ -60,6 +60,17 @@ fn without_its_proxy_set_header_lines_the_client_reads_the_cure() -> Result<()> 
 }
 
 #[test]
+fn without_any_one_of_the_lines_that_pass_the_upgrade_on_the_client_reads_the_cure() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    for line in ["proxy_http_version", "proxy_set_header Upgrade", "proxy_set_header Connection"] {
+        let nginx = nginx_with(&without(&guide()?, line)?, &server)?;
+        println!("without {line}");
+        assert_names_the_cure(&handshake(&nginx, &server)?.send()?);
+    }
+    Ok(())
+}
+
+#[test]
 fn with_nginxs_defaults_the_client_reads_the_cure() -> Result<()> {
     let server = Server::start(&Place::Here, &[])?;
     let nginx = nginx_with(DEFAULTS, &server)?;
@@ -76,7 +87,16 @@ fn without_its_host_line_a_page_of_ours_seems_to_be_from_elsewhere() -> Result<(
     Ok(())
 }
 
-/// The file that `docs/proxies/nginx.md` shows.
+#[test]
+fn the_guide_shows_the_file_that_is_tested() -> Result<()> {
+    let text = std::fs::read_to_string(installed::source("docs/proxies/nginx.md"))?;
+    let file = guide()?;
+    let (_comment, directives) = file.split_once("\n\n").unwrap_or_default();
+    assert!(!directives.is_empty() && text.contains(directives), "docs/proxies/nginx.md does not show this:\n{directives}");
+    Ok(())
+}
+
+/// The file that users are told to take.
 fn guide() -> Result<String> {
     Ok(std::fs::read_to_string(installed::source("docs/proxies/nginx.conf"))?)
 }
@@ -126,11 +146,7 @@ fn whole(opcode: Opcode, payload: &[u8]) -> Frame {
 
 fn assert_names_the_cure(answer: &Answer) {
     assert_eq!(answer.status, 426, "{answer:?}");
-    for line in [
-        "proxy_http_version 1.1;",
-        "proxy_set_header Upgrade $http_upgrade;",
-        "proxy_set_header Connection \"upgrade\";",
-    ] {
+    for line in ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;", "proxy_set_header Connection \"upgrade\";"] {
         assert!(answer.body.contains(line), "the refusal does not name the cure {line:?}: {answer:?}");
     }
 }

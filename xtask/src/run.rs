@@ -33,9 +33,17 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// The cargo that runs us.
+/// The cargo that runs us, in the workspace's root: elsewhere `cargo test` would mean less.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command
+}
+
+/// The workspace's root.
+pub(crate) fn root() -> &'static Path {
+    let ourselves = Path::new(env!("CARGO_MANIFEST_DIR"));
+    ourselves.parent().unwrap_or(ourselves)
 }
 
 fn typed(command: &Command) -> String {

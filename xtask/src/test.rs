@@ -1,9 +1,8 @@
 //! `cargo xtask test`: the whole test run.
 
 use std::fs;
-use std::path::Path;
 
-use crate::run::{cargo, run};
+use crate::run::{cargo, root, run};
 use crate::setup::setup;
 use crate::stages::Stages;
 
@@ -26,7 +25,7 @@ pub(crate) fn test(stages: &mut Stages) -> Result<(), String> {
 
 /// The conformance tests by name: each is one file, and one stage.
 fn conformance_tests() -> Result<Vec<String>, String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/tests");
+    let directory = root().join("conformance/tests");
     let entries = fs::read_dir(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
     let mut names: Vec<String> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();

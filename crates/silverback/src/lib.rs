@@ -1,0 +1,46 @@
+//! WebSocket connections that cannot be misused, on tokio.
+//!
+//! ```text
+//!   a stream ─▶ Upgrader::accept ───┐
+//!   a request ▶ Upgrader::upgrade ──┼─▶ WebSocket ─┬─ recv, send, close      one task, one thing at a time
+//!   axum ─────▶ axum::Upgrade ──────┘              └─ run(handler)           a Sender and a Receiver, while the
+//!                                                                            connection is looked after
+//! ```
+//!
+//! [`Upgrader`] is the policy of a server: origins, subprotocols, limits, heartbeat. [`WebSocket`] is one connection. [`Sender`] can be cloned and
+//! used from any task, before and after the end; [`Receiver`] is one. Every connection ends with one [`CloseReport`], which says who
+//! began, why, and what was left unsent.
+//!
+//! A message that cannot be written waits in a queue of bounded size ([`QueueLimits`]). A peer that gives no sign of life is noticed by its
+//! [`Heartbeat`]. A request that is not accepted gets a [`Refusal`] that names cause and cure. The protocol itself, without any I/O, is in
+//! [`wire`].
+//!
+//! Where to start reading: `websocket.rs`, then `driver.rs`, which moves the bytes.
+
+#[cfg(feature = "axum")]
+pub mod axum;
+#[cfg(feature = "client")]
+pub mod client;
+mod driver;
+mod handshake;
+#[cfg(feature = "hyper")]
+pub mod hyper;
+mod receiver;
+mod run;
+mod sender;
+mod shared;
+mod transport;
+mod upgrader;
+mod websocket;
+
+pub use handshake::{AcceptError, Handshake};
+pub use receiver::Receiver;
+pub use run::HandlerResult;
+pub use sender::{Closed, Sender, TrySendError};
+pub use shared::QueueLimits;
+pub use silverback_wire as wire;
+pub use silverback_wire::handshake::{Origins, Refusal};
+pub use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Message, Side, Text, Traffic, TransportEnd};
+pub use transport::Stream;
+pub use upgrader::{Upgrader, UpgraderBuilder};
+pub use websocket::WebSocket;

@@ -33,8 +33,8 @@ impl Default for Config {
 pub struct Heartbeat {
     /// How long the peer is silent before it is sent a Ping. Default: 20 s.
     pub ping_after: Duration,
-    /// How long the peer is silent before it is taken for dead, counted from the same moment; longer than `ping_after`, or no
-    /// Ping is ever sent. Default: 30 s.
+    /// How long the peer is silent before it is taken for dead, counted from the same moment: after the Ping it has the difference of the
+    /// two to give any sign of life. Longer than `ping_after`. Default: 30 s.
     pub dead_after: Duration,
 }
 

@@ -65,28 +65,32 @@ impl Pulse {
         if self.is_suspended {
             return None;
         }
-        let wait = if self.has_asked() { heartbeat.dead_after } else { heartbeat.ping_after.min(heartbeat.dead_after) };
-        Some(self.heard + wait)
+        Some(match self.asked_at() {
+            Some(at) => at + heartbeat.dead_after.saturating_sub(heartbeat.ping_after),
+            None => self.heard + heartbeat.ping_after,
+        })
     }
 
+    /// A peer is dead only when it was asked and had its time to answer, counted from the question: if nobody looked for a minute, that
+    /// minute is ours and not the peer's.
     pub(crate) fn check(&mut self, heartbeat: Heartbeat, now: Instant) -> Verdict {
-        let silence = now.saturating_duration_since(self.heard);
-        if self.is_suspended || silence < heartbeat.ping_after.min(heartbeat.dead_after) {
-            return Verdict::Alive;
+        match self.deadline(heartbeat) {
+            Some(deadline) if deadline <= now => {}
+            _ => return Verdict::Alive,
         }
-        if silence >= heartbeat.dead_after {
-            return Verdict::Dead(silence);
-        }
-        if self.has_asked() {
-            return Verdict::Alive;
+        if self.asked_at().is_some() {
+            return Verdict::Dead(now.saturating_duration_since(self.heard));
         }
         self.count = self.count.wrapping_add(1);
         self.ping = Ping::Sent(now);
         Verdict::Ask(self.count.to_be_bytes())
     }
 
-    /// Whether a Ping went out in this silence. One from before the peer was last heard asked about an earlier silence.
-    fn has_asked(&self) -> bool {
-        matches!(self.ping, Ping::Sent(at) if at >= self.heard)
+    /// When a Ping went out in this silence. One from before the peer was last heard asked about an earlier silence.
+    fn asked_at(&self) -> Option<Instant> {
+        match self.ping {
+            Ping::Sent(at) if at >= self.heard => Some(at),
+            _ => None,
+        }
     }
 }

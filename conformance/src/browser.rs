@@ -1,0 +1,58 @@
+//! A headless Chromium behind its driver.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::{Curl, Failure, Place, Process, Result, Scratch, installed};
+
+/// A running ChromeDriver, killed when this is dropped. The browser is its child: end the session first.
+pub struct Driver {
+    /// Where a WebDriver client connects.
+    pub url: String,
+    profile: Scratch,
+    _process: Process,
+}
+
+impl Driver {
+    /// Starts a driver on a free port.
+    pub fn start() -> Result<Self> {
+        installed::program("chromium")?;
+        let profile = Scratch::new()?;
+        let mut command = Command::new(installed::program("chromedriver")?);
+        let process = Process::start("chromedriver", command.arg("--port=0"))?;
+        let port = process.wait_for_line("ChromeDriver was started successfully on port ", Duration::from_secs(20))?;
+        let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+        Ok(Self { url, profile, _process: process })
+    }
+
+    /// What to ask of a new session: headless, of a size for pictures, silent towards the internet, with its console kept.
+    pub fn capabilities(&self) -> Result<serde_json::Map<String, Value>> {
+        let profile = format!("--user-data-dir={}", self.profile.path().display());
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {
+                "binary": installed::program("chromium")?,
+                "args": [
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1440,900",
+                    "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                    "--disable-quic", profile,
+                ],
+            },
+            "goog:loggingPrefs": { "browser": "ALL" },
+        });
+        match capabilities {
+            Value::Object(map) => Ok(map),
+            other => Err(Failure::new(format!("no object: {other}"))),
+        }
+    }
+
+    /// What the page's console holds that is severe: errors of scripts, refused resources. Reading empties it.
+    pub fn severe_console_entries(&self, session: &str) -> Result<Vec<String>> {
+        let url = format!("{}/session/{session}/se/log", self.url);
+        let answer = Curl::new(&Place::Here, "POST", url)?.body("application/json", r#"{"type":"browser"}"#).send()?.json()?;
+        let entries = answer.get("value").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(entries.iter().filter(|entry| entry["level"] == "SEVERE").map(|entry| entry["message"].to_string()).collect())
+    }
+}

@@ -1,0 +1,76 @@
+//! What happens in a hub, for those who watch it.
+
+use std::sync::Arc;
+
+use silverback::{CloseReport, Message};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::SessionInfo;
+
+/// How many events a subscriber may lag behind before it misses the oldest.
+const BACKLOG: usize = 1024;
+
+/// Something that happened to a session. For each session `Connected` comes first and `Ended` last, once each.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A session joined.
+    Connected(Arc<SessionInfo>),
+    /// A session's handler received a message.
+    Message {
+        /// Whose message it is.
+        session: Arc<SessionInfo>,
+        /// What it says.
+        message: Message,
+    },
+    /// A session left.
+    Ended {
+        /// Which one.
+        session: Arc<SessionInfo>,
+        /// How its connection ended.
+        report: Arc<CloseReport>,
+    },
+}
+
+/// So many events came faster than they were taken, and are lost to this subscriber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Missed(pub u64);
+
+/// Receives the events of a hub. Its queue is bounded: a slow subscriber misses the oldest events, is told how many, and holds up nobody.
+#[derive(Debug)]
+pub struct Subscription(broadcast::Receiver<Event>);
+
+impl Subscription {
+    /// The next event, or how many were missed; `None` when the hub is gone.
+    ///
+    /// Cancel-safe.
+    pub async fn next(&mut self) -> Option<Result<Event, Missed>> {
+        match self.0.recv().await {
+            Ok(event) => Some(Ok(event)),
+            Err(RecvError::Lagged(count)) => Some(Err(Missed(count))),
+            Err(RecvError::Closed) => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Events(broadcast::Sender<Event>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(BACKLOG))
+    }
+}
+
+impl Events {
+    /// Tells the subscribers, if there are any.
+    pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
+        if self.0.receiver_count() > 0 {
+            let _ = self.0.send(event()); // an error means that the last subscriber has just left
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> Subscription {
+        Subscription(self.0.subscribe())
+    }
+}

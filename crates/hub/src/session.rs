@@ -1,0 +1,167 @@
+//! A connection that belongs to somebody.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use silverback::{CloseReport, HandlerResult, Message, Receiver, Sender, WebSocket};
+use uuid::Uuid;
+
+use crate::events::{Event, Events};
+use crate::registry::Registry;
+
+/// Whose connection it is, and how that is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Identity {
+    /// The user's name.
+    pub user: Arc<str>,
+    /// What the name was taken from, in a word for people: `header`, `cookie`. Empty where it is not said.
+    pub source: &'static str,
+    /// Where the connection comes from.
+    pub remote: Option<SocketAddr>,
+}
+
+impl Identity {
+    /// The identity of a user of whom nothing else is known.
+    pub fn new(user: impl Into<Arc<str>>) -> Self {
+        Self { user: user.into(), source: "", remote: None }
+    }
+
+    /// Adds what the name was taken from.
+    #[must_use]
+    pub fn from_source(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Adds where the connection comes from.
+    #[must_use]
+    pub fn from_remote(mut self, remote: SocketAddr) -> Self {
+        self.remote = Some(remote);
+        self
+    }
+}
+
+/// A session's name: a UUID of version 7, so that later sessions have greater ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(Uuid);
+
+impl SessionId {
+    fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What is known of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// Its name.
+    pub id: SessionId,
+    /// Whose it is.
+    pub identity: Identity,
+    /// When it joined.
+    pub connected_at: SystemTime,
+}
+
+/// A connection in the hub. It leaves the hub when its connection ends or when this value is dropped, whichever comes first.
+#[derive(Debug)]
+#[must_use = "a session that is dropped is over"]
+pub struct Session {
+    // The socket first: dropping it publishes the report that the membership tells of.
+    socket: WebSocket,
+    membership: Membership,
+}
+
+impl Session {
+    pub(crate) fn join(registry: &Arc<Registry>, events: &Events, identity: Identity, mut socket: WebSocket) -> Self {
+        let info = Arc::new(SessionInfo { id: SessionId::new(), identity, connected_at: SystemTime::now() });
+        let member = Member { info, sender: socket.sender() };
+        registry.insert(member.clone());
+        events.publish(|| Event::Connected(member.info.clone()));
+        Self { socket, membership: Membership { member, registry: registry.clone(), events: events.clone() } }
+    }
+
+    /// What is known of it.
+    pub fn info(&self) -> &Arc<SessionInfo> {
+        &self.membership.member.info
+    }
+
+    /// Runs a handler on the connection: [`WebSocket::run`]. The session leaves the hub as soon as the connection has ended, even if the
+    /// handler goes on.
+    ///
+    /// Dropping this future ends the session and its connection.
+    pub async fn run<H, F>(self, handler: H) -> Arc<CloseReport>
+    where
+        H: FnOnce(Sender, SessionReceiver) -> F,
+        F: Future<Output = HandlerResult>,
+    {
+        // Declared before the connection, so that it is dropped after it.
+        let membership = self.membership;
+        let ended = membership.member.sender.clone();
+        let (info, events) = (membership.member.info.clone(), membership.events.clone());
+        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, info, events })));
+        tokio::select! {
+            biased;
+            report = &mut run => report,
+            _ = ended.closed() => {
+                drop(membership);
+                run.await
+            }
+        }
+    }
+}
+
+/// Receives the messages of a session, and shows each to the hub's subscribers.
+#[derive(Debug)]
+pub struct SessionReceiver {
+    receiver: Receiver,
+    info: Arc<SessionInfo>,
+    events: Events,
+}
+
+impl SessionReceiver {
+    /// The next message, or `None` when the connection has ended.
+    ///
+    /// Cancel-safe: a message is taken only when this becomes ready.
+    pub async fn recv(&mut self) -> Option<Message> {
+        let message = self.receiver.recv().await?;
+        self.events.publish(|| Event::Message { session: self.info.clone(), message: message.clone() });
+        Some(message)
+    }
+}
+
+/// A session as others see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) info: Arc<SessionInfo>,
+    pub(crate) sender: Sender,
+}
+
+/// The guard: its end is the session's.
+#[derive(Debug)]
+struct Membership {
+    member: Member,
+    registry: Arc<Registry>,
+    events: Events,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.registry.remove(&self.member.info);
+        let Some(report) = self.member.sender.close_report().cloned() else {
+            return; // the connection publishes its report before this can run
+        };
+        self.events.publish(|| Event::Ended { session: self.member.info.clone(), report: Arc::new(report) });
+    }
+}

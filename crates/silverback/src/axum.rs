@@ -1,0 +1,94 @@
+//! An extractor for axum.
+
+use std::future::Future;
+
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use silverback_wire::handshake::Refusal;
+use silverback_wire::handshake::server::Acceptance;
+
+use crate::hyper::Upgrading;
+use crate::{HandlerResult, Receiver, Sender, Upgrader};
+
+/// Extracts a WebSocket handshake from a request. A request that is none is answered with a refusal that explains itself, and the handler
+/// does not run.
+///
+/// The policy is the [`Upgrader`] among the request's extensions (`.layer(axum::Extension(upgrader))`), or the default one.
+///
+/// ```no_run
+/// use axum::{Router, response::Response, routing::any};
+///
+/// async fn chat(upgrade: silverback::axum::Upgrade) -> Response {
+///     upgrade.run(|tx, mut rx| async move {
+///         while let Some(message) = rx.recv().await {
+///             tx.send(message).await?;
+///         }
+///         Ok(())
+///     })
+/// }
+///
+/// let app: Router = Router::new().route("/chat", any(chat));
+/// ```
+#[derive(Debug)]
+pub struct Upgrade {
+    acceptance: Acceptance,
+    upgrading: Upgrading,
+}
+
+impl Upgrade {
+    /// Runs a handler on the connection, in a task of its own that ends with the connection: [`WebSocket::run`](crate::WebSocket::run).
+    #[must_use = "the response completes the handshake"]
+    pub fn run<H, F>(self, handler: H) -> Response
+    where
+        H: FnOnce(Sender, Receiver) -> F + Send + 'static,
+        F: Future<Output = HandlerResult> + Send + 'static,
+    {
+        let (response, upgrading) = self.into_parts();
+        tokio::spawn(async move {
+            match upgrading.await {
+                Ok(socket) => {
+                    let report = socket.run(handler).await;
+                    tracing::debug!(%report, "a connection ended");
+                }
+                Err(error) => tracing::debug!(%error, "a connection was not upgraded"),
+            }
+        });
+        response
+    }
+
+    /// The response to return, and the future that becomes the WebSocket once it was sent.
+    pub fn into_parts(self) -> (Response, Upgrading) {
+        (self.acceptance.response.map(|()| Body::empty()), self.upgrading)
+    }
+
+    /// The subprotocol that both sides speak.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.acceptance.subprotocol.as_deref()
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Upgrade {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
+        let upgrader = parts.extensions.get::<Upgrader>().cloned().unwrap_or_default();
+        let acceptance = upgrader.judge(&*parts).map_err(|refusal| refused(&refusal, parts))?;
+        let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
+            let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "not-upgradable", "this connection cannot be upgraded")
+                .arrived("a good handshake, on a connection that is served without upgrades")
+                .cure("serve HTTP/1.1 connections with upgrades, as axum::serve does");
+            return Err(refused(&refusal, parts));
+        };
+        let upgrading = upgrader.upgrading(on_upgrade, acceptance.subprotocol.clone());
+        Ok(Self { acceptance, upgrading })
+    }
+}
+
+fn refused(refusal: &Refusal, parts: &Parts) -> Response {
+    tracing::info!(%refusal, "a handshake was refused");
+    refusal.response(&parts.headers).into_response()
+}

@@ -1,0 +1,151 @@
+//! The handshake on a bare stream.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::{Request, Response};
+use silverback_wire::handshake::{HeadError, HeadReader, Refusal, encode_response};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::transport::Stream;
+use crate::{Upgrader, WebSocket};
+
+/// How long a stream that was refused may take to read its answer before it is dropped.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why a stream did not become a WebSocket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The request was refused, and the answer says why.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// The stream ended before a whole request had arrived.
+    #[error("the stream ended before the request was complete")]
+    Ended,
+    /// The stream failed.
+    #[error("the stream failed during the handshake: {0}")]
+    Io(#[from] io::Error),
+    /// The client did not take the answer in time.
+    #[error("the client did not take the answer within {0:?}")]
+    Stalled(Duration),
+}
+
+/// A request that has been read from a stream and not been answered yet.
+#[derive(Debug)]
+pub struct Handshake<S> {
+    stream: S,
+    request: Request<()>,
+    /// Everything that was read.
+    bytes: BytesMut,
+    /// How much of it is the head.
+    head: usize,
+    upgrader: Upgrader,
+}
+
+impl<S: Stream> Handshake<S> {
+    pub(crate) async fn read(mut stream: S, upgrader: Upgrader) -> Result<Self, AcceptError> {
+        let limit = upgrader.handshake_timeout();
+        let mut reader = HeadReader::new(upgrader.head_limit());
+        let found = timeout(limit, async {
+            loop {
+                if let Some(end) = reader.poll_end()? {
+                    return Ok(end);
+                }
+                if stream.read_buf(reader.buffer()).await? == 0 {
+                    return Err(AcceptError::Ended);
+                }
+            }
+        });
+        let read = match found.await {
+            Err(_) if reader.buffer().is_empty() => Err(AcceptError::Stalled(limit)), // nobody has asked anything
+            Err(_) => Err(HeadError::TooSlow { limit }.into()),
+            Ok(found) => found.and_then(|end| Ok((end, reader.finish(end)?))),
+        };
+        match read {
+            Ok((head, (request, bytes))) => Ok(Self { stream, request, bytes, head, upgrader }),
+            Err(AcceptError::Refused(refusal)) => Err(refuse(stream, &HeaderMap::new(), refusal, limit).await),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The request.
+    pub fn request(&self) -> &Request<()> {
+        &self.request
+    }
+
+    /// Judges the request by the upgrader's policy and answers it: the connection, or a refusal that has been sent.
+    ///
+    /// # Errors
+    /// [`AcceptError`] for a request that was refused, or a stream that failed or did not take the answer.
+    pub async fn accept(mut self) -> Result<WebSocket, AcceptError> {
+        let acceptance = match self.upgrader.judge(&self.request) {
+            Ok(acceptance) => acceptance,
+            Err(refusal) => return Err(self.refuse(refusal).await),
+        };
+        let limit = self.upgrader.handshake_timeout();
+        write(&mut self.stream, &encode_response(&acceptance.response), limit).await?;
+        self.bytes.advance(self.head);
+        // Bytes that came behind the head are frames already (RFC 6455, 4.2.2).
+        Ok(self.upgrader.websocket(self.stream, self.bytes, acceptance.subprotocol))
+    }
+
+    /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.
+    pub async fn refuse(self, refusal: Refusal) -> AcceptError {
+        refuse(self.stream, self.request.headers(), refusal, self.upgrader.handshake_timeout()).await
+    }
+
+    /// Gives the stream back with every byte that was read from it, the head included: for another protocol on the same port.
+    pub fn into_parts(self) -> (S, BytesMut) {
+        (self.stream, self.bytes)
+    }
+}
+
+impl From<HeadError> for AcceptError {
+    fn from(error: HeadError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+async fn refuse<S: Stream>(mut stream: S, request: &HeaderMap, refusal: Refusal, limit: Duration) -> AcceptError {
+    let mut response = refusal.response(request);
+    close_after(&mut response);
+    let mut bytes = encode_response(&response);
+    bytes.extend_from_slice(response.body().as_bytes());
+    if let Err(error) = write(&mut stream, &bytes, limit).await {
+        return error;
+    }
+    let _ = timeout(LINGER, linger(&mut stream)).await;
+    AcceptError::Refused(refusal)
+}
+
+/// This connection carries one answer.
+fn close_after(response: &mut Response<String>) {
+    let length = HeaderValue::from(response.body().len());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_LENGTH, length);
+    let connection = if headers.contains_key(CONNECTION) { "Upgrade, close" } else { "close" };
+    headers.insert(CONNECTION, HeaderValue::from_static(connection));
+}
+
+async fn write<S: Stream>(stream: &mut S, bytes: &[u8], limit: Duration) -> Result<(), AcceptError> {
+    let written = timeout(limit, async {
+        stream.write_all(bytes).await?;
+        stream.flush().await
+    });
+    Ok(written.await.map_err(|_| AcceptError::Stalled(limit))??)
+}
+
+/// Ends our side and throws away what still arrives: bytes that nobody reads would turn the end into a reset, which can destroy the
+/// answer on its way.
+async fn linger<S: Stream>(stream: &mut S) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut discarded = BytesMut::with_capacity(4096);
+    while stream.read_buf(&mut discarded).await? > 0 {
+        discarded.clear();
+    }
+    Ok(())
+}

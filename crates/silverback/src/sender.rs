@@ -1,0 +1,121 @@
+//! The handle that sends.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Message};
+
+use crate::QueueLimits;
+use crate::shared::{Rejected, Shared};
+
+/// Sends messages on one connection, from any number of tasks: it can be cloned, moved and shared.
+///
+/// Messages go into a bounded queue; whoever drives the connection ([`WebSocket::run`](crate::WebSocket::run),
+/// [`recv`](crate::WebSocket::recv)) writes them. Messages of one handle go out in the order in which they were sent. A handle does not
+/// keep the connection open, and using one after its end gives [`Closed`].
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+}
+
+/// The connection is closed or closing: nothing can be sent any more. Holds the message that was not sent.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the connection is closed: the message was not sent")]
+pub struct Closed(pub Message);
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Closed({} bytes not sent)", self.0.len())
+    }
+}
+
+/// Why [`Sender::try_send`] did not take a message, and the message.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrySendError {
+    /// The queue is at its bound: the peer is slower than what is sent to it.
+    #[error("the queue of this connection is full: the message was not sent")]
+    Full(Message),
+    /// The connection is closed or closing.
+    #[error("the connection is closed: the message was not sent")]
+    Closed(Message),
+}
+
+impl fmt::Debug for TrySendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(message) => write!(f, "Full({} bytes not sent)", message.len()),
+            Self::Closed(message) => write!(f, "Closed({} bytes not sent)", message.len()),
+        }
+    }
+}
+
+impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Queues a message, waiting for room while the queue is full.
+    ///
+    /// Cancel-safe: dropped before it is ready, it has queued nothing.
+    ///
+    /// # Errors
+    /// [`Closed`] gives the message back once the connection is closing or has ended.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Closed> {
+        self.shared.push_or_wait(message.into()).await.map_err(Closed)
+    }
+
+    /// Queues a message if there is room now.
+    ///
+    /// # Errors
+    /// [`TrySendError`] gives the message back.
+    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
+        self.shared.push(message.into()).map_err(|rejected| match rejected {
+            Rejected::Full(message) => TrySendError::Full(message),
+            Rejected::Closed(message) => TrySendError::Closed(message),
+        })
+    }
+
+    /// Waits until everything that was queued before this call is with the kernel: `true` then, `false` if the connection ended before that.
+    ///
+    /// Cancel-safe.
+    pub async fn flush(&self) -> bool {
+        self.shared.flush().await
+    }
+
+    /// Closes the connection behind what is queued, and waits for its end. If it is closing already, only waits.
+    ///
+    /// Not undone by dropping: the close has begun when this is first polled.
+    pub async fn close(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
+        self.begin_close(code, reason);
+        self.shared.ended().await
+    }
+
+    /// As [`close`](Self::close), without waiting for the end.
+    pub fn begin_close(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) {
+        self.shared.ask_to_close(CloseFrame::new(code, reason), "closed here".into());
+    }
+
+    /// Waits for the end of the connection, however it comes.
+    ///
+    /// Cancel-safe.
+    pub async fn closed(&self) -> Arc<CloseReport> {
+        self.shared.ended().await
+    }
+
+    /// How the connection ended, once it has.
+    pub fn close_report(&self) -> Option<&CloseReport> {
+        self.shared.report().map(Arc::as_ref)
+    }
+
+    /// What waits in the queue now.
+    pub fn queued(&self) -> QueueLimits {
+        self.shared.queued()
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("queued", &self.queued()).field("ended", &self.shared.report().is_some()).finish()
+    }
+}

@@ -1,0 +1,177 @@
+//! The server's policy, made once and shared.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use silverback_wire::handshake::server::{Acceptance, Head, Policy};
+use silverback_wire::handshake::{Origins, Refusal};
+use silverback_wire::{Config, Connection, Heartbeat, Role};
+
+use crate::handshake::{AcceptError, Handshake};
+use crate::transport::Stream;
+use crate::{QueueLimits, WebSocket};
+
+/// What a server takes and how its connections behave: made once with [`Upgrader::builder`], cloned freely.
+///
+/// It works on bare streams ([`accept`](Self::accept), [`handshake`](Self::handshake)) and, with the `hyper` or `axum` feature, on
+/// requests.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let upgrader = silverback::Upgrader::builder().message_limit(64 * 1024).build();
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+/// loop {
+///     let (stream, _) = listener.accept().await?;
+///     let upgrader = upgrader.clone();
+///     tokio::spawn(async move {
+///         let mut socket = upgrader.accept(stream).await?;
+///         while let Some(message) = socket.recv().await {
+///             socket.send(message).await?;
+///         }
+///         Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+///     });
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Upgrader {
+    inner: Arc<Settings>,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    policy: Policy,
+    config: Arc<Config>,
+    queue: QueueLimits,
+    head_limit: usize,
+    handshake_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            config: Arc::default(),
+            queue: QueueLimits::default(),
+            head_limit: 16 * 1024,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Upgrader {
+    /// Every setting at its default, to be changed.
+    pub fn builder() -> UpgraderBuilder {
+        UpgraderBuilder { settings: Settings::default() }
+    }
+
+    /// Takes a stream, reads the handshake, answers it, and gives the connection. A stream that is refused has had its answer, which names the
+    /// cause, when this returns.
+    ///
+    /// Dropping this future drops the stream.
+    ///
+    /// # Errors
+    /// [`AcceptError`] for a refused or broken handshake.
+    pub async fn accept<S: Stream>(&self, stream: S) -> Result<WebSocket, AcceptError> {
+        self.handshake(stream).await?.accept().await
+    }
+
+    /// Takes a stream and reads the request, for a server that looks at its path or its credentials before it accepts.
+    ///
+    /// Dropping this future drops the stream.
+    ///
+    /// # Errors
+    /// [`AcceptError`] when no request could be read. If there is somebody to answer, the answer has been sent.
+    pub async fn handshake<S: Stream>(&self, stream: S) -> Result<Handshake<S>, AcceptError> {
+        Handshake::read(stream, self.clone()).await
+    }
+
+    /// Judges a request by this policy. The response of an [`Acceptance`] is to be sent, and then the stream is a WebSocket's.
+    ///
+    /// # Errors
+    /// The [`Refusal`], whose response is to be sent.
+    pub fn judge<'a>(&self, request: impl Into<Head<'a>>) -> Result<Acceptance, Refusal> {
+        self.inner.policy.judge(request)
+    }
+
+    pub(crate) fn websocket<S: Stream>(&self, stream: S, behind_head: BytesMut, subprotocol: Option<String>) -> WebSocket {
+        let now = tokio::time::Instant::now().into_std();
+        let connection = Connection::new(Role::Server, self.inner.config.clone(), now);
+        WebSocket::new(stream, connection, behind_head, self.inner.queue).with_subprotocol(subprotocol)
+    }
+
+    pub(crate) fn head_limit(&self) -> usize {
+        self.inner.head_limit
+    }
+
+    pub(crate) fn handshake_timeout(&self) -> Duration {
+        self.inner.handshake_timeout
+    }
+}
+
+/// Makes an [`Upgrader`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct UpgraderBuilder {
+    settings: Settings,
+}
+
+impl UpgraderBuilder {
+    /// Which pages may connect. Default: those of the same scheme, host and port; whoever sends no `Origin` is not a page.
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.settings.policy.origins = origins;
+        self
+    }
+
+    /// The subprotocols that this server speaks, the best first (RFC 6455, 1.9). Default: none.
+    pub fn subprotocols<I: IntoIterator<Item: Into<String>>>(mut self, subprotocols: I) -> Self {
+        self.settings.policy.subprotocols = subprotocols.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009.
+    pub fn message_limit(mut self, bytes: usize) -> Self {
+        self.config().message_limit = bytes;
+        self
+    }
+
+    /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
+    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
+        self.config().heartbeat = heartbeat.into();
+        self
+    }
+
+    /// How much may wait to be written to a peer that does not read. Default: 1 MiB and 1,024 messages.
+    pub fn queue(mut self, limits: QueueLimits) -> Self {
+        self.settings.queue = limits;
+        self
+    }
+
+    /// The most bytes that the head of a request may have, on bare streams. Default: 16 KiB.
+    pub fn head_limit(mut self, bytes: usize) -> Self {
+        self.settings.head_limit = bytes;
+        self
+    }
+
+    /// How long the head of a request may take, and how long the answer may, on bare streams. Default: 10 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout;
+        self
+    }
+
+    /// How long the peer may take to answer a Close. Default: 5 s.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.config().close_timeout = timeout;
+        self
+    }
+
+    /// The finished policy.
+    pub fn build(self) -> Upgrader {
+        Upgrader { inner: Arc::new(self.settings) }
+    }
+
+    fn config(&mut self) -> &mut Config {
+        Arc::make_mut(&mut self.settings.config)
+    }
+}

@@ -1,0 +1,197 @@
+//! One connection, owned by one task.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message};
+
+use crate::QueueLimits;
+use crate::driver::Driver;
+use crate::receiver::Receiver;
+use crate::run::{HandlerResult, Run};
+use crate::sender::{Closed, Sender};
+use crate::shared::Shared;
+use crate::transport::{Stream, Transport};
+
+/// A WebSocket connection.
+///
+/// Use it bare, with [`recv`](Self::recv), [`send`](Self::send) and [`close`](Self::close), where one task does one thing after the other. Use
+/// [`run`](Self::run) where the task also waits for other things: it goes on answering pings, writing what is queued and noticing the end
+/// while your code waits for a database.
+///
+/// A bare connection is only alive while one of its methods is awaited. Dropping it closes the socket; a Close frame with 1001 goes out
+/// first if the kernel takes it at once.
+pub struct WebSocket {
+    driver: Driver,
+    /// What arrived while something else was awaited.
+    arrived: VecDeque<Message>,
+    subprotocol: Option<String>,
+    outbox_limits: QueueLimits,
+    inbox_limits: QueueLimits,
+}
+
+impl WebSocket {
+    pub(crate) fn new<S: Stream>(stream: S, connection: Connection, behind_head: BytesMut, queue: QueueLimits) -> Self {
+        Self {
+            driver: Driver::new(Transport::new(stream), connection, behind_head),
+            arrived: VecDeque::new(),
+            subprotocol: None,
+            outbox_limits: queue,
+            inbox_limits: QueueLimits { bytes: 256 * 1024, messages: 256 },
+        }
+    }
+
+    pub(crate) fn with_subprotocol(mut self, subprotocol: Option<String>) -> Self {
+        self.subprotocol = subprotocol;
+        self
+    }
+
+    /// The subprotocol that both sides agreed on in the handshake (RFC 6455, 1.9).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
+    }
+
+    /// The next message, or `None` when the connection has ended; then [`close_report`](Self::close_report) tells how.
+    ///
+    /// Answers pings, writes what [`Sender`]s have queued and watches the heartbeat on the way.
+    ///
+    /// Cancel-safe: no message is lost by dropping this.
+    pub async fn recv(&mut self) -> Option<Message> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        if let Some(message) = self.arrived.pop_front() {
+            return Poll::Ready(Some(message));
+        }
+        self.driver.resume_reading();
+        self.poll_parked(cx)
+    }
+
+    /// Sends a message, waiting until the kernel has taken it. What arrives meanwhile is kept for `recv`, up to a bound.
+    ///
+    /// Cancel-safe in this sense: a frame is never cut. Dropped before it is ready, the message is still sent, in its place, by the next call
+    /// on this connection.
+    ///
+    /// # Errors
+    /// [`Closed`] gives the message back once the connection is closing or has ended. A message that was taken and then lost with the
+    /// connection is counted in [`CloseReport::unsent`].
+    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Closed> {
+        self.driver.connection().send(message.into()).map_err(|not_open| Closed(not_open.0))?;
+        poll_fn(|cx| self.poll_sent(cx)).await;
+        Ok(())
+    }
+
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.driver.poll_flush(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // The peer takes nothing: it may be waiting for us to read, or be gone.
+        while self.arrived.len() < self.inbox_limits.messages && self.arrived_bytes() < self.inbox_limits.bytes {
+            match self.poll_parked(cx) {
+                Poll::Ready(Some(message)) => self.arrived.push_back(message),
+                Poll::Ready(None) => return Poll::Ready(()),
+                Poll::Pending if self.driver.connection().transmit_len() == 0 => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        if self.driver.poll_without_reading(cx).is_ready() { Poll::Ready(()) } else { self.driver.poll_flush(cx) }
+    }
+
+    fn arrived_bytes(&self) -> usize {
+        self.arrived.iter().map(Message::len).sum()
+    }
+
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        loop {
+            if let Poll::Ready(message) = self.driver.poll_message(cx) {
+                return Poll::Ready(message);
+            }
+            if self.driver.park(cx) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Closes the connection: sends Close, waits for the peer's, ends TCP (RFC 6455, 7.1.2). Takes at most the configured times; messages
+    /// that still arrive are dropped. Dropping this future drops the connection.
+    pub async fn close(mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
+        let now = tokio::time::Instant::now().into_std();
+        self.driver.connection().close(CloseFrame::new(code, reason), now);
+        while self.recv().await.is_some() {}
+        self.into_report()
+    }
+
+    /// How the connection ended, once it has.
+    pub fn close_report(&self) -> Option<&CloseReport> {
+        self.driver.report().map(Arc::as_ref)
+    }
+
+    /// A handle that queues messages for this connection from elsewhere. They are written while the connection is driven: by `run`, or
+    /// while `recv` is awaited.
+    pub fn sender(&mut self) -> Sender {
+        Sender::new(self.shared().clone())
+    }
+
+    fn shared(&mut self) -> &Arc<Shared> {
+        let (outbox, inbox) = (self.outbox_limits, self.inbox_limits);
+        self.driver.shared(|| Shared::new(outbox, inbox))
+    }
+
+    /// Runs a handler and the connection in one task, until both have ended, and tells how the connection ended.
+    ///
+    /// While the handler awaits whatever it likes, pings are answered, queued messages are written, and the end is noticed: `recv` then
+    /// gives `None` and `send` gives [`Closed`]. When the handler returns, the connection is closed with 1000; when it fails or panics, with
+    /// 1011, the cause in the report and in the log. A handler that goes on after the end is let finish; one that wants to know
+    /// awaits [`Sender::closed`] too.
+    ///
+    /// Dropping this future drops the handler and the connection; the report is still published to every [`Sender`].
+    ///
+    /// ```no_run
+    /// # async fn example(socket: silverback::WebSocket) {
+    /// let report = socket
+    ///     .run(|tx, mut rx| async move {
+    ///         while let Some(message) = rx.recv().await {
+    ///             tx.send(message).await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    ///     .await;
+    /// println!("{report}");
+    /// # }
+    /// ```
+    pub async fn run<H, F>(mut self, handler: H) -> Arc<CloseReport>
+    where
+        H: FnOnce(Sender, Receiver) -> F,
+        F: Future<Output = HandlerResult>,
+    {
+        let shared = self.shared().clone();
+        for message in self.arrived.drain(..) {
+            let _ = shared.deliver(message); // nobody waits yet
+        }
+        let (tx, rx) = (Sender::new(shared.clone()), Receiver::new(shared.clone()));
+        // In an async block, so that a panic before the handler's first await is caught as well.
+        let handler = Box::pin(async move { handler(tx, rx).await });
+        let mut run = Run { driver: self.driver, shared, handler: Some(handler), is_paused: false };
+        poll_fn(|cx| run.poll(cx)).await;
+        run.shared.ended().await
+    }
+
+    fn into_report(self) -> Arc<CloseReport> {
+        match self.driver.report() {
+            Some(report) => report.clone(),
+            None => unreachable!("`recv` gives None only at the end, which makes the report"),
+        }
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket").field("subprotocol", &self.subprotocol).field("report", &self.close_report()).finish_non_exhaustive()
+    }
+}
