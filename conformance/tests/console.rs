@@ -8,15 +8,17 @@ use silverback_conformance::Sessions::Of;
 use silverback_conformance::{Driver, Failure, Result, Server, installed};
 
 const SOON: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(90);
 
 #[tokio::test]
 async fn alice_connects_receives_what_is_posted_and_leaves_with_her_tab() -> Result<()> {
     let (server, console) = Server::start_unconfigured()?;
     let driver = Driver::start()?;
     let browser = ClientBuilder::new(HttpConnector::new()).capabilities(driver.capabilities()?).connect(&driver.url).await?;
-    let outcome = visit(&browser, &driver, &server, &console).await;
-    browser.close().await?; // also after a failure: the browser outlives its driver's sudden end
-    outcome
+    let outcome = tokio::time::timeout(LIMIT, visit(&browser, &driver, &server, &console)).await;
+    let closed = browser.close().await; // also after a failure: the browser outlives its driver's sudden end
+    outcome??;
+    Ok(closed?)
 }
 
 async fn visit(browser: &Client, driver: &Driver, server: &Server, console: &str) -> Result<()> {

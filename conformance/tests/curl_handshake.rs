@@ -1,5 +1,7 @@
 //! The handshake as curl makes it: right, and with each part left out.
 
+use std::time::Duration;
+
 use silverback_conformance::{Answer, Curl, Place, Result, Server};
 
 #[test]
@@ -12,7 +14,16 @@ fn a_handshake_with_all_its_headers_is_accepted() -> Result<()> {
 }
 
 #[test]
-fn a_plain_get_is_told_to_upgrade_and_that_a_proxy_may_have_dropped_it() -> Result<()> {
+fn a_server_with_nothing_configured_prints_a_token_that_works() -> Result<()> {
+    let (server, _console) = Server::start_unconfigured()?;
+    let token = server.process.wait_for_line("token:", Duration::from_secs(5))?;
+    let curl = server.curl("GET", "/ws")?.header("Authorization", &format!("Bearer {token}"));
+    assert_eq!(curl.asking_for_a_websocket().send()?.status, 101);
+    Ok(())
+}
+
+#[test]
+fn a_plain_get_is_told_to_upgrade() -> Result<()> {
     let server = Server::start(&Place::Here, &[])?;
     let answer = with_token(&server)?.send()?;
     assert_upgrade_required(&answer);
@@ -32,10 +43,18 @@ fn a_client_that_reads_json_is_refused_in_json() -> Result<()> {
 }
 
 #[test]
-fn http_1_0_as_nginx_speaks_it_by_default_is_told_the_cure() -> Result<()> {
+fn what_a_proxy_left_of_a_handshake_is_told_the_cure_for_proxies() -> Result<()> {
     let server = Server::start(&Place::Here, &[])?;
-    let answer = with_token(&server)?.option("--http1.0").asking_for_a_websocket().send()?;
-    assert_upgrade_required(&answer);
+    let as_nginx_does_by_default = with_token(&server)?.option("--http1.0").asking_for_a_websocket();
+    let without_hop_by_hop_headers =
+        with_token(&server)?.header("Sec-WebSocket-Version", "13").header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+    for request in [as_nginx_does_by_default, without_hop_by_hop_headers] {
+        let answer = request.send()?;
+        assert_upgrade_required(&answer);
+        for line in ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;"] {
+            assert!(answer.body.contains(line), "the refusal does not name the cure {line:?}: {answer:?}");
+        }
+    }
     Ok(())
 }
 
@@ -83,9 +102,7 @@ fn assert_upgrade_required(answer: &Answer) {
     assert_eq!(answer.status, 426, "{answer:?}");
     assert!(answer.header("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket")), "{answer:?}");
     assert!(answer.header("Connection").is_some_and(|value| value.to_ascii_lowercase().contains("upgrade")), "{answer:?}");
-    for line in ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;"] {
-        assert!(answer.body.contains(line), "the refusal does not name the cure {line:?}: {answer:?}");
-    }
+    assert!(answer.body.contains("Upgrade: websocket"), "the refusal does not say what to send: {answer:?}");
 }
 
 fn essence(content_type: &str) -> &str {

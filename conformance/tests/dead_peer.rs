@@ -47,7 +47,7 @@ fn cut_client_is_removed(settings: &[(&str, &str)], within: Duration) -> Result<
 fn dead_client_is_removed(server: &Server, within: Duration, kill: impl FnOnce(&Process) -> Result<()>) -> Result<()> {
     let _bob = server.peers("bob", 1, NEARBY)?;
     let alice = server.peers("alice", 1, FAR_AWAY)?;
-    assert_eq!(server.sessions(All)?, 2);
+    server.wait_for_sessions(All, 2, Duration::from_secs(5))?;
 
     let start = Instant::now();
     kill(&alice)?;

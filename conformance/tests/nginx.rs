@@ -1,10 +1,13 @@
 //! Silverback behind a real nginx: with the file that the guide shows, and with its lines left out.
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use silverback_conformance::Sessions::Of;
-use silverback_conformance::{Answer, Curl, Failure, Frame, Nginx, Opcode, Place, RawPeer, Result, Server, installed};
+use silverback_conformance::{Answer, Curl, Failure, Frame, Nginx, Opcode, Place, RawPeer, Result, Scratch, Server, installed};
+
+const SOON: Duration = Duration::from_secs(5);
 
 /// nginx's defaults: nothing but where to pass to.
 const DEFAULTS: &str = "server {
@@ -32,7 +35,7 @@ fn the_guides_file_lets_everything_through() -> Result<()> {
     let close = alice.message()?;
     assert_eq!((close.opcode, close.payload.get(..2)), (Opcode::Close, Some(&1000_u16.to_be_bytes()[..])));
     assert!(alice.has_ended()?, "something came after the Close frame");
-    server.wait_for_sessions(Of("alice"), 0, Duration::from_secs(5))
+    server.wait_for_sessions(Of("alice"), 0, SOON)
 }
 
 #[test]
@@ -88,6 +91,21 @@ fn without_its_host_line_a_page_of_ours_seems_to_be_from_elsewhere() -> Result<(
 }
 
 #[test]
+fn where_nginx_ends_tls_a_page_of_ours_is_known_by_its_scheme() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let certificate = Scratch::new()?;
+    let listen = listen_with_tls(&certificate)?;
+    for (site, status) in [(guide()?, 101), (without(&guide()?, "proxy_set_header X-Forwarded-Proto ")?, 403)] {
+        let nginx = nginx_with(&replace(&site, "listen 80;", &listen)?, &server)?;
+        let url = format!("https://{}/ws?token={}", nginx.address, server.token("alice")?);
+        let page = Curl::new(&Place::Here, "GET", url)?.option("--insecure").option("--http1.1").asking_for_a_websocket();
+        let answer = page.header("Origin", &format!("https://{}", nginx.address)).send()?;
+        assert_eq!(answer.status, status, "{answer:?} with\n{site}");
+    }
+    Ok(())
+}
+
+#[test]
 fn the_guide_shows_the_file_that_is_tested() -> Result<()> {
     let text = std::fs::read_to_string(installed::source("docs/proxies/nginx.md"))?;
     let file = guide()?;
@@ -104,9 +122,22 @@ fn guide() -> Result<String> {
 /// Starts an nginx with this file, of which only the two addresses are changed.
 fn nginx_with(site: &str, server: &Server) -> Result<Nginx> {
     Nginx::start(|address: SocketAddr| {
-        let site = replace(site, "listen 80;", &format!("listen {address};"))?;
+        let site = replace(site, "listen 80", &format!("listen {address}"))?;
         replace(&site, "http://127.0.0.1:8080;", &format!("http://{};", server.address))
     })
+}
+
+/// What to put for `listen 80;` so that nginx ends TLS, with a certificate of its own making.
+fn listen_with_tls(scratch: &Scratch) -> Result<String> {
+    let (certificate, key) = (scratch.path().join("certificate.pem"), scratch.path().join("key.pem"));
+    let mut openssl = Command::new(installed::program("openssl")?);
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]);
+    let output = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output()?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("openssl: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    let (certificate, key) = (certificate.display(), key.display());
+    Ok(format!("listen 80 ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"))
 }
 
 /// `text` with its one `old` changed, so that a changed file does not pass for tested.
@@ -127,13 +158,15 @@ fn without(text: &str, beginning: &str) -> Result<String> {
 }
 
 fn handshake(nginx: &Nginx, server: &Server) -> Result<Curl> {
-    let curl = Curl::new(&Place::Here, "GET", format!("http://{}/ws?token={}", nginx.address, server.token("alice")?))?;
+    let curl = Curl::new(&Place::Here, "GET", format!("http://{}/ws?token={}", nginx.address, server.token("visitor")?))?;
     Ok(curl.asking_for_a_websocket())
 }
 
 fn connect(nginx: &Nginx, server: &Server, user: &str) -> Result<RawPeer> {
     let connected = RawPeer::connect(nginx.address, &format!("/ws?token={}", server.token(user)?));
-    connected.map_err(|failure| nginx.process.failure(failure.to_string()))
+    let peer = connected.map_err(|failure| nginx.process.failure(failure.to_string()))?;
+    server.wait_for_sessions(Of(user), 1, SOON)?;
+    Ok(peer)
 }
 
 fn origin(nginx: &Nginx) -> String {

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::run::{find, run, succeeds};
 
 /// The programs that the tests start, each with the package that brings it.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("nginx", "nginx"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -19,6 +19,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("nsenter", "util-linux"),
     ("kill", "procps"),
     ("python3", "python3"),
+    ("openssl", "openssl"),
     ("update-ca-certificates", "ca-certificates"),
 ];
 

@@ -10,6 +10,9 @@ use crate::SessionInfo;
 /// How many events a subscriber may lag behind before it misses the oldest.
 const BACKLOG: usize = 1024;
 
+/// How much of a message an event carries, in bytes.
+const EXCERPT: usize = 1024;
+
 /// Something that happened to a session. For each session `Connected` comes first and `Ended` last, once each.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -20,8 +23,10 @@ pub enum Event {
     Message {
         /// Whose message it is.
         session: Arc<SessionInfo>,
-        /// What it says.
-        message: Message,
+        /// Its length in bytes.
+        size: usize,
+        /// The message, or its beginning if it is longer than 1 KiB: what waits for a slow subscriber stays small.
+        excerpt: Message,
     },
     /// A session left.
     Ended {
@@ -72,5 +77,16 @@ impl Events {
 
     pub(crate) fn subscribe(&self) -> Subscription {
         Subscription(self.0.subscribe())
+    }
+}
+
+/// The beginning of a message, not sharing its memory unless it is all of it.
+pub(crate) fn excerpt(message: &Message) -> Message {
+    if message.len() <= EXCERPT {
+        return message.clone();
+    }
+    match message {
+        Message::Text(text) => Message::text(&text[..text.floor_char_boundary(EXCERPT)]),
+        Message::Binary(bytes) => Message::binary(bytes[..EXCERPT].to_vec()),
     }
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use silverback::{CloseReport, HandlerResult, Message, Receiver, Sender, WebSocket};
 use uuid::Uuid;
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, excerpt};
 use crate::registry::Registry;
 
 /// Whose connection it is, and how that is known.
@@ -136,7 +136,7 @@ impl SessionReceiver {
     /// Cancel-safe: a message is taken only when this becomes ready.
     pub async fn recv(&mut self) -> Option<Message> {
         let message = self.receiver.recv().await?;
-        self.events.publish(|| Event::Message { session: self.info.clone(), message: message.clone() });
+        self.events.publish(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(&message) });
         Some(message)
     }
 }

@@ -11,18 +11,19 @@ const FEED_SILENCE = 60_000; // ms; the server's keep-alive comments come more o
 const ui = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 const log = boundedList(ui.log);
 const activity = boundedList(ui.activity);
+const socketAddress = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
 
 const state = {
   key: null, // the API key; null while the key panel is shown
   pastesToken: false, // true once the server said that it does not mint tokens
-  attempt: 0, // number of the latest press on Connect; an answer to an older one is dropped
+  attempt: 0, // number of the latest press on Connect or Disconnect; an answer to an older one is dropped
   socket: null, // your own WebSocket, from CONNECTING to its close event
   user: null, // who you are connected as, when the server minted the token
   feed: 0, // number of the feed loop that may run
-  feedAbort: null, // ends the feed's current request
+  feedAbort: new AbortController(), // ends the feed's current request
   sessions: new Map(), // id -> session: who is connected
   snapshot: 0, // number of the latest request for all sessions
-  backlog: null, // events to apply after that request's answer; null when none is under way
+  backlog: null, // changes to make after that request's answer; null when none is under way
   people: new Map(), // user -> { node, signature }: what is drawn
   peopleFrame: 0, // the frame that will draw it again
   leaving: null, // the user whom the dialog is about
@@ -32,19 +33,18 @@ function start() {
   ui.host.textContent = location.host;
   ui.name.value = localStorage.getItem("silverback.name") ?? "";
 
-  ui["key-form"].addEventListener("submit", handled(() => useKey(ui["key-input"].value)));
-  ui["connect-form"].addEventListener("submit", handled(() => (isBusy() ? disconnect() : connect())));
-  ui["send-form"].addEventListener("submit", handled(sendMessage));
-  ui["api-form"].addEventListener("submit", handled(sendThroughApi));
-  ui["confirm-form"].addEventListener("submit", handled(closeUser));
+  onSubmit("key-form", () => useKey(ui["key-input"].value));
+  onSubmit("connect-form", () => (isBusy() ? disconnect() : connect()));
+  onSubmit("send-form", sendMessage);
+  onSubmit("api-form", sendThroughApi);
+  onSubmit("confirm-form", closeUser);
+  for (const id of ["message", "api-message"]) ui[id].addEventListener("keydown", sendOnEnter);
+  for (const id of ["api-user", "api-message"]) ui[id].addEventListener("input", showCurl);
+  ui.name.addEventListener("input", showTokenCommand);
   ui["confirm-cancel"].addEventListener("click", () => ui.confirm.close());
   ui["api-copy"].addEventListener("click", copyCurl);
   ui["log-clear"].addEventListener("click", log.clear);
   ui["activity-clear"].addEventListener("click", activity.clear);
-  ui["api-user"].addEventListener("input", showCurl);
-  ui["api-message"].addEventListener("input", showCurl);
-  ui.name.addEventListener("input", showTokenCommand);
-  for (const box of [ui.message, ui["api-message"]]) box.addEventListener("keydown", sendOnEnter);
   window.addEventListener("hashchange", keyFromAddress);
 
   showCurl();
@@ -52,21 +52,20 @@ function start() {
   if (!keyFromAddress()) useKey(sessionStorage.getItem("silverback.key") ?? "");
 }
 
-/** An event handler in place of what the browser would do. */
-function handled(action) {
-  return (event) => {
+function onSubmit(form, action) {
+  ui[form].addEventListener("submit", (event) => {
     event.preventDefault();
     action();
-  };
+  });
 }
 
 // ── The key ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Takes the key out of `#key=…`, and out of the address bar, so that it is not in a screenshot or a bookmark. */
+/** Takes the key out of `#key=…`, and out of the address bar, so that it is in no screenshot and no bookmark. */
 function keyFromAddress() {
-  if (!location.hash.startsWith("#key=")) return false;
-  const hash = location.hash;
-  history.replaceState(null, "", location.pathname + location.search);
+  const { hash, pathname, search } = location;
+  if (!hash.startsWith("#key=")) return false;
+  history.replaceState(null, "", pathname + search);
   useKey(hash);
   return true;
 }
@@ -74,9 +73,10 @@ function keyFromAddress() {
 /** Accepts a bare key, `#key=…`, and the whole address that `serve` printed. */
 function useKey(pasted) {
   const [bare, inAddress] = pasted.trim().split("#key=");
-  const key = inAddress === undefined ? bare : decoded(inAddress);
+  // Unlike decodeURIComponent, this leaves a stray percent sign alone.
+  const key = inAddress ? new URLSearchParams(`key=${inAddress.replaceAll("+", "%2B")}`).get("key") : bare;
   if (!key) return askForKey("");
-  if (!/^[\x21-\x7e]+$/.test(key)) return askForKey("That does not look like a key: it has spaces or unusual characters in it.");
+  if (!/^[\x21-\x7e]+$/.test(key)) return askForKey("That is not a key: it has spaces or unusual characters in it.");
   state.key = key;
   sessionStorage.setItem("silverback.key", key);
   ui["key-input"].value = "";
@@ -88,44 +88,27 @@ function useKey(pasted) {
 function askForKey(problem) {
   state.key = null;
   state.feed++;
-  state.feedAbort?.abort();
+  state.feedAbort.abort();
   sessionStorage.removeItem("silverback.key");
   showFeed("off");
+  ui.confirm.close();
   ui["key-problem"].textContent = problem;
   ui.console.hidden = true;
   ui["key-panel"].hidden = false;
   ui["key-input"].focus();
 }
 
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // not every percent sign begins an escape
-  }
-}
-
-/** A call to the server's API. Throws `Problem` for every answer that is not a success. */
+/** A call to the server's API. Every failure is an `Error` whose message is for people; an answer's has its `status`. */
 async function api(path, options = {}) {
   const key = state.key;
   const headers = { ...options.headers, authorization: `Bearer ${key}` };
-  const response = await fetch(path, { ...options, headers, cache: "no-store" });
+  const response = await fetch(path, { ...options, headers, cache: "no-store" }).catch(() => {
+    throw new Error("the server cannot be reached");
+  });
   if (response.ok) return response;
-  if (response.status === 401 && key === state.key) askForKey("The server did not accept this key. It may have been started anew.");
-  const body = await response.json().catch(() => ({}));
-  throw new Problem(response.status, body.detail ?? body.title ?? `the server answered ${response.status}`);
-}
-
-class Problem extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
-/** `fetch` says "Failed to fetch" for everything below HTTP; a person wants to hear what that means. */
-function inWords(error) {
-  return error instanceof Problem ? error.message : "the server cannot be reached";
+  if (response.status === 401 && key === state.key) askForKey("The server did not accept this key. Was it started anew?");
+  const { detail, title } = await response.json().catch(() => ({}));
+  throw Object.assign(new Error(detail ?? title ?? `the server answered ${response.status}`), { status: response.status });
 }
 
 // ── Your own connection ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +126,7 @@ async function connect() {
     ui.token.focus();
   } catch (error) {
     if (attempt !== state.attempt) return;
-    note(error instanceof DOMException ? "That is not a token." : `No token: ${inWords(error)}.`);
+    note(error instanceof DOMException ? "That is not a token." : `No token: ${error.message}.`);
   }
   showState("disconnected");
 }
@@ -151,7 +134,8 @@ async function connect() {
 /** A fresh token, or null if this server leaves that to the command line; then the page asks for one. */
 async function mintToken(user) {
   try {
-    const response = await api("/v1/tokens", { method: "POST", ...json({ user }) });
+    const body = JSON.stringify({ user });
+    const response = await api("/v1/tokens", { method: "POST", headers: { "content-type": "application/json" }, body });
     const minted = await response.json();
     state.user = minted.user;
     return minted.token;
@@ -165,9 +149,8 @@ async function mintToken(user) {
 }
 
 function openSocket(token) {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const socket = new WebSocket(`${scheme}://${location.host}/ws`, ["silverback", `silverback.bearer.${token}`]);
-  const attempt = state.attempt;
+  const socket = new WebSocket(socketAddress, ["silverback", `silverback.bearer.${token}`]);
+  const { attempt } = state;
   const began = performance.now();
   let opened = false;
   socket.binaryType = "arraybuffer";
@@ -179,7 +162,7 @@ function openSocket(token) {
   socket.onmessage = ({ data }) => log.add(entry("in", data));
   socket.onclose = ({ code, reason }) => {
     state.socket = null;
-    if (opened) note(`Closed with ${closeInWords(code, reason)}`);
+    if (opened) note(`Closed with ${codeAndReason(code, reason)}: ${closeInWords(code)}.`);
     else note(attempt === state.attempt ? REFUSED : "Cancelled.");
     showState("disconnected");
   };
@@ -209,20 +192,13 @@ function sendOnEnter(event) {
   event.target.form.requestSubmit();
 }
 
-function bytesOf(hex) {
-  const digits = hex.replace(/\s/g, "");
-  if (!/^([0-9a-f]{2})+$/i.test(digits)) return null;
-  return Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16)).buffer;
-}
-
 function showState(word) {
   const enteredHere = ui["connect-form"].contains(document.activeElement) && matchMedia("(pointer: fine)").matches;
-  document.body.dataset.state = word;
-  ui.state.textContent = word;
+  document.body.dataset.state = ui.state.textContent = word;
   ui.connect.textContent = word === "disconnected" ? "Connect" : "Disconnect";
   ui.name.readOnly = ui.token.readOnly = word !== "disconnected";
   ui.send.disabled = word !== "connected";
-  ui.message.placeholder = word === "connected" ? "Message; Enter sends" : "Connect to send a message";
+  ui.message.placeholder = word === "connected" ? "Message" : "Connect to send";
   if (word === "connected" && enteredHere) ui.message.focus();
   drawPeople();
 }
@@ -231,33 +207,28 @@ function showTokenCommand() {
   ui["token-command"].textContent = `silverback token --user ${shellQuoted(ui.name.value || ui.name.placeholder)}`;
 }
 
-const note = (text) => log.add(entry("note", text));
-
 // ── Sending through the API ──────────────────────────────────────────────────────────────────────────────────────────
 
 async function sendThroughApi() {
   const user = ui["api-user"].value;
-  ui["api-result"].textContent = "sending…";
+  const request = { method: "POST", headers: { "content-type": "text/plain" }, body: ui["api-message"].value };
   try {
-    const request = { method: "POST", headers: { "content-type": "text/plain" }, body: ui["api-message"].value };
     const { sessions, queued, dropped } = await (await api(messagesPath(user), request)).json();
-    ui["api-result"].textContent = sessions
-      ? `${counted(sessions, "session")}: ${queued} queued, ${dropped} dropped`
-      : `${user} is not connected: 0 sessions`;
+    const delivery = `${counted(sessions, "session")}: ${queued} queued, ${dropped} dropped`;
+    ui["api-result"].textContent = sessions ? delivery : `${user} is not connected: 0 sessions`;
   } catch (error) {
-    ui["api-result"].textContent = inWords(error);
+    ui["api-result"].textContent = error.message;
   }
 }
 
 function showCurl() {
   const user = ui["api-user"].value || ui["api-user"].placeholder;
   const message = ui["api-message"].value || ui["api-message"].placeholder;
-  // --data-raw, because --data would read a file for a message that begins with @.
   ui["api-curl"].textContent = [
     `curl ${shellQuoted(location.origin + messagesPath(user))}`,
     `-H "Authorization: Bearer $SILVERBACK_API_KEY"`,
-    `-H 'Content-Type: text/plain'`,
-    `--data-raw ${shellQuoted(message, true)}`,
+    `-H "Content-Type: text/plain"`,
+    `--data-raw ${shellQuoted(message)}`, // --data would take a message that begins with @ for a file
   ].join(" \\\n  ");
 }
 
@@ -270,29 +241,28 @@ async function copyCurl() {
 }
 
 const messagesPath = (user) => `/v1/users/${encodeURIComponent(user)}/messages`;
-
-function shellQuoted(text, always = false) {
-  return !always && /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
+const shellQuoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
 // ── The feed of events ───────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Follows `/v1/events` for as long as the key is good. `EventSource` would be shorter, but cannot carry the key. */
 async function followFeed() {
   const feed = ++state.feed;
-  state.feedAbort?.abort();
   let failures = 0;
+  state.feedAbort.abort();
   while (feed === state.feed) {
-    state.feedAbort = new AbortController();
+    const abort = (state.feedAbort = new AbortController());
     showFeed("connecting");
     try {
-      const { body } = await api("/v1/events", { signal: state.feedAbort.signal, headers: { accept: "text/event-stream" } });
+      const { body } = await api("/v1/events", { signal: abort.signal });
       failures = 0;
       showFeed("live");
       loadSessions();
-      await readEvents(body, state.feedAbort);
+      await readEvents(body, abort);
     } catch {
       // However it broke, the cure is the same.
+    } finally {
+      abort.abort(); // so that two never run side by side
     }
     if (feed !== state.feed) return;
     const pause = Math.min(500 * 2 ** failures++, 15_000) * (0.75 + Math.random() / 2);
@@ -302,49 +272,40 @@ async function followFeed() {
 }
 
 async function readEvents(body, abort) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
-  let silence;
-  try {
-    for (const reader = body.pipeThrough(new TextDecoderStream()).getReader(); ; ) {
-      clearTimeout(silence);
-      silence = setTimeout(() => abort.abort(), FEED_SILENCE);
-      const { value, done } = await reader.read();
-      if (done) return;
-      const blocks = (rest + value.replaceAll("\r", "")).split("\n\n");
-      rest = blocks.pop();
-      blocks.forEach(readEvent);
-    }
-  } finally {
-    clearTimeout(silence);
+  while (true) {
+    const silence = setTimeout(() => abort.abort(), FEED_SILENCE);
+    const { value, done } = await reader.read().finally(() => clearTimeout(silence));
+    if (done) return;
+    const blocks = (rest + value.replaceAll("\r", "")).split("\n\n");
+    rest = blocks.pop();
+    blocks.forEach(readEvent);
   }
 }
 
 /** One event as the wire has it: `event:` and `data:` lines, and comments, which begin with a colon. */
 function readEvent(block) {
-  let name = "";
-  let data = "";
-  for (const line of block.split("\n")) {
-    if (line.startsWith("event:")) name = line.slice(6).trim();
-    if (line.startsWith("data:")) data += line.slice(5);
-  }
-  if (data) EVENTS[name]?.(JSON.parse(data));
+  const field = (name) => block.split("\n").filter((line) => line.startsWith(name)).map((line) => line.slice(name.length)).join("");
+  const data = field("data:");
+  if (data) EVENTS[field("event:").trim()]?.(JSON.parse(data));
 }
 
 const EVENTS = {
   "session.connected": ({ session }) => {
-    applyToSessions(() => state.sessions.set(session.id, session));
-    activity.add(happening("connected", "+", session.user, "connected", `from ${session.remote}`));
+    changeSessions(() => state.sessions.set(session.id, session));
+    activity.add(happening("connected", "+", session.user, "connected", session.remote));
   },
   "session.ended": ({ session, report }) => {
-    applyToSessions(() => state.sessions.delete(session.id));
+    changeSessions(() => state.sessions.delete(session.id));
     activity.add(happening("ended", "×", session.user, report.cause, reportInWords(report)));
   },
   "session.message": ({ user, kind, size, text, cut }) => {
-    const shown = kind === "text" ? (text ?? "") + (cut ? "…" : "") : "binary";
+    const shown = kind === "binary" ? "binary" : cut ? `${text}…` : text;
     activity.add(happening("message", "→", user, shown, bytes(size)));
   },
   lagged: ({ missed }) => {
-    activity.add(happening("lagged", "!", "", `${counted(missed, "event")} missed: this page was too slow`, ""));
+    activity.add(happening("lagged", "!", "", `${counted(missed, "event")} missed: this page was too slow`));
     loadSessions();
   },
 };
@@ -368,7 +329,7 @@ function showFeed(words) {
 
 // ── Who is connected ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Asks for all sessions. Events that come while the answer is on its way are newer than it, so they are applied after it. */
+/** Asks for all sessions. Events that come while the answer is on its way may be newer, so they are applied after it. */
 async function loadSessions() {
   const snapshot = ++state.snapshot;
   state.backlog = [];
@@ -380,11 +341,11 @@ async function loadSessions() {
     state.backlog = null;
     drawPeople();
   } catch {
-    if (snapshot === state.snapshot) state.feedAbort?.abort(); // the feed's next attempt asks again
+    if (snapshot === state.snapshot) state.feedAbort.abort(); // the feed's next attempt asks again
   }
 }
 
-function applyToSessions(change) {
+function changeSessions(change) {
   if (state.backlog) return state.backlog.push(change);
   change();
   drawPeople();
@@ -397,7 +358,6 @@ function drawPeople() {
     const sessionsOf = Map.groupBy(state.sessions.values(), (session) => session.user);
     const users = [...sessionsOf.keys()].sort((a, b) => a.localeCompare(b));
     const shown = users.slice(0, MAX_LINES);
-
     const drawn = new Map(shown.map((user) => [user, person(user, sessionsOf.get(user))]));
     for (const [user, { node }] of state.people) if (drawn.get(user)?.node !== node) node.remove();
     state.people = drawn;
@@ -406,9 +366,8 @@ function drawPeople() {
       if (node === next) next = next.nextElementSibling;
       else ui.people.insertBefore(node, next);
     }
-    const total = state.sessions.size;
-    ui["people-count"].textContent = total ? `${counted(users.length, "user")}, ${counted(total, "session")}` : "";
-    ui["people-more"].textContent = users.length > shown.length ? `and ${users.length - shown.length} more` : "";
+    ui["people-count"].textContent = users.length ? `${counted(users.length, "user")}, ${counted(state.sessions.size, "session")}` : "";
+    ui["people-more"].textContent = users.length > shown.length ? `and ${counted(users.length - shown.length, "more user")}` : "";
   });
 }
 
@@ -418,17 +377,11 @@ function person(user, sessions) {
   const drawn = state.people.get(user);
   if (drawn?.signature === signature) return drawn;
 
-  const pick = el("button", "pick", el("span", "initial", [...user][0]), el("bdi", "user", user), isYou && el("span", "you", "you"));
-  pick.type = "button";
-  pick.title = `Send to ${user} through the API`;
-  pick.addEventListener("click", () => sendTo(user));
-  const leave = el("button", "quiet", "Disconnect");
-  leave.type = "button";
-  leave.ariaLabel = `Disconnect ${user}`;
-  leave.addEventListener("click", () => confirmClose(user, sessions.length));
-
+  const names = [el("span", "initial", [...user][0]), el("bdi", "user", user), isYou && el("span", "you", "you")];
+  const pick = button("pick", `Send to ${user} through the API`, () => sendTo(user), ...names);
+  const leave = button("quiet", `Disconnect ${user}`, () => confirmClose(user, sessions.length), "Disconnect");
   const lines = sessions.slice(0, MAX_SESSIONS_SHOWN).map(sessionLine);
-  if (sessions.length > lines.length) lines.push(el("li", "", `and ${sessions.length - lines.length} more`));
+  if (sessions.length > lines.length) lines.push(el("li", "more", `and ${sessions.length - lines.length} more`));
   const node = el("li", "person", el("div", "row", pick, leave), el("ul", "sessions", ...lines));
   node.dataset.user = user;
   return { node, signature };
@@ -438,7 +391,9 @@ function sessionLine({ id, remote, token_from, connected_at }) {
   // The last digits: those in front are the time, and alike for everybody who came at once.
   const short = el("code", "id", id.slice(-8));
   short.title = `Session ${id}`;
-  return el("li", "", time(new Date(connected_at)), short, el("span", "", remote), el("span", "from", token_from));
+  const from = el("span", "", token_from);
+  from.title = "Where the token was";
+  return el("li", "", short, el("span", "", remote), time(new Date(connected_at)), from);
 }
 
 function sendTo(user) {
@@ -461,7 +416,7 @@ async function closeUser() {
     await api(`/v1/users/${encodeURIComponent(state.leaving)}?${query}`, { method: "DELETE" });
     ui.confirm.close();
   } catch (error) {
-    ui["confirm-problem"].textContent = inWords(error);
+    ui["confirm-problem"].textContent = error.message;
   }
 }
 
@@ -486,47 +441,39 @@ function boundedList(list) {
   };
 }
 
+const note = (text) => log.add(entry("note", text));
+
 /** A line of your own connection: a message that went `in` or `out`, or a `note`. */
 function entry(kind, data) {
-  const arrow = el("span", "arrow", { in: "↓", out: "↑", note: "·" }[kind]);
-  arrow.ariaLabel = { in: "received", out: "sent", note: "note" }[kind];
-  arrow.role = "img";
-  const line = el("li", `entry ${kind}`, time(new Date()), arrow);
-  if (kind === "note") line.append(el("div", "text", data));
-  else if (typeof data === "string") line.append(...textParts(data));
-  else line.append(el("div", "text", cut(hex(data))), el("span", "tag", `${bytes(data.byteLength)} binary`));
-  return line;
+  const mark = el("span", "arrow", { in: "↓", out: "↑", note: "·" }[kind]);
+  const heard = el("span", "unseen", { in: "received", out: "sent", note: "note" }[kind]);
+  mark.ariaHidden = "true";
+  const isText = typeof data === "string";
+  const isJson = kind !== "note" && isText && looksLikeJson(data);
+  const shown = isText ? (isJson ? coloured(data) : [cut(data)]) : [hex(data)];
+  const tag = isJson ? "JSON" : isText ? "" : `${bytes(data.byteLength)} binary`;
+  return el("li", `entry ${kind}`, time(new Date()), mark, heard, el("div", "text", ...shown), tag && el("span", "tag", tag));
 }
 
-/** A text message, and for JSON a button that lays it out. */
-function textParts(text) {
-  const body = el("div", "text", cut(text));
-  if (text.length > MAX_SHOWN || !isJson(text)) return [body];
-  body.replaceChildren(...coloured(text));
-  const toggle = el("button", "tag", "JSON");
-  toggle.type = "button";
-  toggle.title = "Lay out";
-  toggle.ariaPressed = "false";
-  toggle.addEventListener("click", () => {
-    const laidOut = toggle.ariaPressed === "false";
-    toggle.ariaPressed = String(laidOut);
-    body.replaceChildren(...coloured(laidOut ? spread(text) : text));
-  });
-  return [body, toggle];
+/** A line of everyone's activity. */
+function happening(kind, sign, user, what, detail) {
+  const mark = el("span", "arrow", sign);
+  mark.ariaHidden = "true";
+  const said = el("div", "what", user && el("bdi", "user", user), what);
+  return el("li", `event ${kind}`, time(new Date()), mark, said, detail && el("span", "detail", detail));
 }
 
-const JSON_PART = /(?<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?<string>"(?:[^"\\]|\\.)*")|(?<literal>[-+.\w]+)|[{}[\],:]|\s+/g;
-
-function isJson(text) {
-  if (!/^\s*[{[]/.test(text)) return false;
+function looksLikeJson(text) {
   try {
-    JSON.parse(text);
-    return true;
+    return text.length <= MAX_SHOWN && /^\s*[{[]/.test(text) && Boolean(JSON.parse(text));
   } catch {
     return false;
   }
 }
 
+const JSON_PART = /(?<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?<string>"(?:[^"\\]|\\.)*")|(?<literal>[-+.\w]+)|[{}[\],:]|\s+/g;
+
+/** The text as it came, to the character; only keys, strings and literals wear a colour. */
 function coloured(json) {
   return [...json.matchAll(JSON_PART)].map(({ 0: part, groups }) => {
     const kind = Object.keys(groups).find((name) => groups[name] !== undefined);
@@ -534,33 +481,9 @@ function coloured(json) {
   });
 }
 
-/** JSON over several lines. Only the white space changes: parsing and printing would round large numbers. */
-function spread(json) {
-  let spread = "";
-  let before = "";
-  let depth = 0;
-  for (const part of json.match(JSON_PART).filter((part) => part.trim())) {
-    const opened = before === "{" || before === "[";
-    const closes = part === "}" || part === "]";
-    if (closes) depth--;
-    if (opened !== closes || before === ",") spread += `\n${"  ".repeat(depth)}`;
-    if (before === ":") spread += " ";
-    if (part === "{" || part === "[") depth++;
-    spread += before = part;
-  }
-  return spread;
-}
-
-/** A line of everyone's activity. */
-function happening(kind, sign, user, what, detail) {
-  const mark = el("span", "arrow", sign);
-  mark.ariaHidden = "true";
-  return el("li", `event ${kind}`, time(new Date()), mark, el("bdi", "user", user), el("span", "what", what), el("span", "detail", detail));
-}
-
 const REFUSED =
-  "The connection was not accepted: the handshake was refused, or nothing answered. Browsers do not tell pages which; " +
-  `silverback doctor ${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws does.`;
+  "The connection was not accepted: the handshake was refused, or nothing answered. " +
+  `Browsers do not tell pages which; silverback doctor ${socketAddress} does.`;
 
 const CLOSE_CODES = {
   1000: "a normal end; both sides were done",
@@ -572,65 +495,66 @@ const CLOSE_CODES = {
   1007: "text that was not UTF-8, or compressed data that was damaged",
   1008: "it went against a rule of the server",
   1009: "the message was too big",
-  1010: "the server lacked an extension that the client needs",
   1011: "the server failed at something unexpected",
   1012: "the server is restarting; connect again in a moment",
   1013: "the server is busy; try again later",
-  1014: "a gateway got a bad answer from the server behind it",
-  1015: "TLS failed",
   4401: "not signed in: the token is missing, wrong or expired",
   4403: "not allowed",
-  4408: "it took too long",
-  4409: "another session took its place",
   4429: "too many connections or messages",
 };
 
-const codeAndReason = (code, reason) => (reason ? `${code} “${reason}”` : `${code}`);
-
-function closeInWords(code, reason) {
-  return `${codeAndReason(code, reason)}: ${CLOSE_CODES[code] ?? codeRange(code)}.`;
-}
-
-function codeRange(code) {
+function closeInWords(code) {
+  if (CLOSE_CODES[code]) return CLOSE_CODES[code];
   if (code >= 4400 && code < 4500) return `refused, as HTTP would with ${code - 4000}`;
   if (code >= 4000) return "a code of the application's own";
-  if (code >= 3000) return "a code that a library or framework registered";
-  return "a code that is not in common use";
+  return code >= 3000 ? "a code that a library or framework registered" : "a code that is seldom seen";
 }
 
-/** An element with text or other elements in it; `false` and the like leave nothing. */
+const codeAndReason = (code, reason) => (reason ? `${code} “${reason}”` : `${code}`);
+
+/** An element with text and other elements in it; `false`, "" and the like leave nothing. */
 function el(tag, className, ...children) {
   const node = document.createElement(tag);
-  if (className) node.className = className;
-  node.append(...children.filter((child) => child || child === 0));
+  node.className = className;
+  node.append(...children.filter(Boolean));
+  return node;
+}
+
+function button(className, label, action, ...children) {
+  const node = el("button", className, ...children);
+  node.type = "button";
+  node.title = node.ariaLabel = label;
+  node.addEventListener("click", action);
   return node;
 }
 
 function time(date) {
-  const node = el("time", "", date.toTimeString().slice(0, 8));
+  const isToday = date.toDateString() === new Date().toDateString();
+  const shown = isToday ? date.toTimeString().slice(0, 8) : date.toLocaleDateString("en", { month: "short", day: "numeric" });
+  const node = el("time", "", shown);
   node.title = node.dateTime = date.toISOString();
   return node;
 }
 
-function json(value) {
-  return { headers: { "content-type": "application/json" }, body: JSON.stringify(value) };
+function bytesOf(hex) {
+  const digits = hex.replace(/\s/g, "");
+  return /^([0-9a-f]{2})+$/i.test(digits) ? Uint8Array.from(digits.match(/../g), (pair) => parseInt(pair, 16)).buffer : null;
 }
 
 function hex(buffer) {
-  const pairs = Array.from(new Uint8Array(buffer, 0, Math.min(buffer.byteLength, 256)), (byte) => byte.toString(16).padStart(2, "0"));
-  return pairs.join(" ") + (buffer.byteLength > 256 ? " …" : "");
+  const shown = new Uint8Array(buffer.slice(0, 256));
+  return Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join(" ") + (buffer.byteLength > 256 ? " …" : "");
 }
 
 function cut(text) {
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length.toLocaleString("en")} characters in all)` : text;
 }
 
-function counted(number, thing) {
-  return `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
-}
+const counted = (number, thing) => `${number.toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 
 function bytes(size) {
-  return size < 1024 ? `${size} B` : size < 1024 ** 2 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1024 ** 2).toFixed(1)} MiB`;
+  if (size < 1024) return `${size} B`;
+  return size < 1024 ** 2 ? `${(size / 1024).toFixed(1)} KiB` : `${(size / 1024 ** 2).toFixed(1)} MiB`;
 }
 
 function duration(ms) {

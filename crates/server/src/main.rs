@@ -1,1 +1,7 @@
-fn main(){}
+//! The binary `silverback`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    silverback_server::main()
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use http::{Request, Response};
+use silverback_wire::handshake::server::Acceptance;
 use silverback_wire::handshake::{HeadError, HeadReader, Refusal, encode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -81,11 +82,26 @@ impl<S: Stream> Handshake<S> {
     ///
     /// # Errors
     /// [`AcceptError`] for a request that was refused, or a stream that failed or did not take the answer.
-    pub async fn accept(mut self) -> Result<WebSocket, AcceptError> {
-        let acceptance = match self.upgrader.judge(&self.request) {
-            Ok(acceptance) => acceptance,
-            Err(refusal) => return Err(self.refuse(refusal).await),
-        };
+    pub async fn accept(self) -> Result<WebSocket, AcceptError> {
+        match self.judge() {
+            Ok(acceptance) => self.complete(acceptance).await,
+            Err(refusal) => Err(self.refuse(refusal).await),
+        }
+    }
+
+    /// Judges the request by the upgrader's policy, and answers nothing yet.
+    ///
+    /// # Errors
+    /// The [`Refusal`], to be sent with [`refuse`](Self::refuse).
+    pub fn judge(&self) -> Result<Acceptance, Refusal> {
+        self.upgrader.judge(&self.request)
+    }
+
+    /// Answers with an acceptance that [`judge`](Self::judge) gave.
+    ///
+    /// # Errors
+    /// [`AcceptError`] when the stream failed or did not take the answer.
+    pub async fn complete(mut self, acceptance: Acceptance) -> Result<WebSocket, AcceptError> {
         let limit = self.upgrader.handshake_timeout();
         write(&mut self.stream, &encode_response(&acceptance.response), limit).await?;
         self.bytes.advance(self.head);

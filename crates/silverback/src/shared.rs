@@ -316,9 +316,7 @@ impl Queue {
     }
 
     fn pop(&mut self) -> Option<Message> {
-        let Some(message) = self.messages.pop_front() else {
-            return None;
-        };
+        let message = self.messages.pop_front()?;
         self.bytes -= message.len();
         if self.messages.is_empty() && self.messages.capacity() > 64 {
             self.messages = VecDeque::new(); // a burst is not remembered

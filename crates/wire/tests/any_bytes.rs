@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use silverback_wire::handshake::HeadReader;
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Config, Connection, Event, Message, Role, Side, TransportEnd};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Config, Connection, Event, Message, Role, TransportEnd};
 
 /// Bytes that now and then make sense: frames with any first byte, and noise.
 fn bytes(sender: Role) -> impl Strategy<Value = Vec<u8>> {
@@ -74,7 +74,7 @@ proptest! {
         lines in vec("[ -~]{0,20}(: [ -~]{0,20})?(\r\n|\r\n|\r\n|\n|\r)", 0..6),
         cuts in vec(any::<Index>(), 0..10),
     ) {
-        let head = format!("GET / HTTP/1.1\r\n{}\r\n\x81\x00", lines.concat()).into_bytes();
+        let head = [b"GET / HTTP/1.1\r\n", lines.concat().as_bytes(), b"\r\n\x81\x00"].concat();
         let read = |pieces: &[&[u8]]| {
             let mut reader = HeadReader::new(100);
             for piece in pieces {
@@ -185,7 +185,9 @@ impl End {
     fn act(&mut self, action: &Action, now: Instant) {
         match action {
             Action::Send(message) if self.connection.send(message.clone()).is_ok() => self.sent.push(message.clone()),
-            Action::Close(code) => self.connection.close(CloseCode::new(*code).map_or(CloseFrame::empty(), |code| CloseFrame::new(code, "")), now),
+            Action::Close(code) => {
+                self.connection.close(CloseCode::new(*code).map_or(CloseFrame::empty(), |code| CloseFrame::new(code, "")), now)
+            }
             Action::Abandon => self.connection.abandon("abandoned", now),
             Action::Pause => self.connection.pause_reading(),
             Action::Resume => self.connection.resume_reading(now),
@@ -198,6 +200,9 @@ impl End {
         while let Some(out) = self.connection.poll_transmit().filter(|_| count > 0) {
             let bytes = out.copy_to_bytes(count.min(out.remaining()));
             count -= bytes.len();
+            if peer.connection.report().is_some() {
+                continue; // into the void
+            }
             peer.connection.receive(BytesMut::from(&bytes[..]), now);
             let events = std::iter::from_fn(|| peer.connection.poll_event(now));
             peer.heard.extend(events.filter_map(|event| if let Event::Message(message) = event { Some(message) } else { None }));
@@ -244,13 +249,13 @@ proptest! {
         for (one, other) in [(&of_client, &of_server), (&of_server, &of_client)] {
             prop_assert!(one.received.is_none() || one.received == other.sent, "{} / {}", one, other);
             prop_assert!(one.incoming.bytes <= other.outgoing.bytes);
-            prop_assert_eq!(one.unsent.bytes > 0, one.unsent.messages > 0 || one.unsent.bytes > 0);
+            prop_assert!(one.incoming.messages <= other.outgoing.messages);
         }
         if of_client.is_clean() && of_server.is_clean() && of_client.began != of_server.began {
             prop_assert_eq!(of_client.sent.map(|frame| frame.code), of_server.sent.map(|frame| frame.code), "an echo has the same code");
         }
         for (sent, heard) in [(&client.sent, &server.heard), (&server.sent, &client.heard)] {
-            prop_assert_eq!(heard[..], sent[..heard.len()]);
+            prop_assert!(sent.starts_with(heard), "{heard:?} is not the beginning of {sent:?}");
         }
     }
 }

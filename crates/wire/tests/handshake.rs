@@ -4,7 +4,7 @@ use bytes::BufMut;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use serde_json::Value;
 use silverback_wire::handshake::server::{Acceptance, Policy};
-use silverback_wire::handshake::{HeadError, HeadReader, Origins, Refusal, encode_request};
+use silverback_wire::handshake::{HeadError, HeadReader, Origin, Origins, Refusal, encode_request};
 
 /// None of these may ever be shown.
 const SECRETS: [&str; 4] = ["SECRET-AUTHORIZATION", "SECRET-COOKIE", "SECRET-SUBPROTOCOL", "SECRET-QUERY"];
@@ -106,12 +106,19 @@ mod upgrade {
     }
 
     #[test]
+    fn a_plain_get_through_a_proxy_is_not_blamed_on_it() {
+        let request = with(but(&NOTHING), &[("x-forwarded-for", &["10.0.0.1"]), ("connection", &["keep-alive"])]);
+        says(&refused(&request, 426, "upgrade-missing").1, &["x-forwarded-for"]);
+    }
+
+    #[test]
     fn a_fetch_is_told_of_new_websocket() {
         for (name, line) in [("sec-fetch-mode", "cors"), ("sec-fetch-mode", "same-origin"), ("x-requested-with", "XMLHttpRequest")] {
-            let (refusal, text) = refused(&with(but(&NOTHING), &[(name, &[line]), ("accept", &["*/*"])]), 426, "fetch");
+            let (refusal, text) = refused(&with(but(&NOTHING), &[(name, &[line]), ("accept", &["application/json"])]), 426, "fetch");
             asks_for_an_upgrade(&refusal);
             says(&text, &["new WebSocket", "`fetch`"]);
         }
+        refused(&with(but(&NOTHING), &[("sec-fetch-mode", &["cors"]), ("accept", &["text/html"])]), 426, "fetch");
     }
 
     #[test]
@@ -284,7 +291,8 @@ mod message {
 
     #[test]
     fn a_head_over_16_kib_is_too_large() {
-        let head = |size: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET-COOKIE{}\r\n\r\n", "x".repeat(size - 50)).into_bytes();
+        let head =
+            |size: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: SECRET-COOKIE{}\r\n\r\n", "x".repeat(size - 50)).into_bytes();
         let most = 16 * 1024;
         assert_eq!(head(most).len(), most);
         read(&head(most)).unwrap();
@@ -342,9 +350,13 @@ mod origin {
 
     #[test]
     fn pages_of_others_are_refused_and_told_both_origins() {
-        for origin in
-            ["http://evil.example", "http://example.com.evil.example", "http://sub.example.com", "http://example.com:81", "ftp://example.com"]
-        {
+        for origin in [
+            "http://evil.example",
+            "http://example.com.evil.example",
+            "http://sub.example.com",
+            "http://example.com:81",
+            "ftp://example.com",
+        ] {
             let (_, text) = refused(&but(&[("origin", &[origin])]), 403, "origin-not-allowed");
             says(&text, &[origin, "http://example.com"]);
         }
@@ -366,6 +378,15 @@ mod origin {
     }
 
     #[test]
+    fn pages_that_the_policy_names_may_connect_too() {
+        let mut policy = Policy::default();
+        policy.origins = Origins::SameAnd(vec![Origin::parse("https://App.example.com").unwrap()]);
+        assert!(pages(&policy, "api.example.com", &[], "https://app.example.com"));
+        assert!(pages(&policy, "api.example.com", &[], "http://api.example.com"));
+        assert!(["http://app.example.com", "https://app.example.com:8443", "null"].iter().all(|origin| !pages(&policy, "a", &[], origin)));
+    }
+
+    #[test]
     fn https_that_ended_at_a_proxy_counts() {
         let policy = Policy::default();
         assert!(pages(&policy, "example.com", &["https"], "https://example.com"));
@@ -384,6 +405,8 @@ mod origin {
     fn https_that_a_proxy_kept_to_itself_is_named_with_the_cure() {
         let (_, text) = refused(&but(&[("origin", &["https://example.com"])]), 403, "origin-not-allowed");
         says(&text, &["proxy_set_header X-Forwarded-Proto $scheme;"]);
+        let (_, text) = refused(&but(&[("origin", &["https://evil.example"])]), 403, "origin-not-allowed");
+        assert!(!text.contains("X-Forwarded-Proto"), "a stranger's page is another matter: {text}");
     }
 
     /// Extensions and apps have origins too, and are neither sandboxed nor files.

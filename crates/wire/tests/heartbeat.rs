@@ -86,6 +86,7 @@ fn a_late_timer_asks_before_it_buries() {
     life.at(35.0).fires();
     assert!(life.connection.is_open(), "{:?}", life.connection.report());
     assert_eq!(life.writes().iter().map(|frame| frame.first).collect::<Vec<_>>(), [PING]);
+    assert_eq!(life.due(), Some(45.0), "it has its ten seconds from the Ping");
 }
 
 #[test]

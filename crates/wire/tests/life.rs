@@ -36,6 +36,18 @@ mod traffic {
     }
 
     #[test]
+    fn each_frame_of_a_client_has_its_own_key() {
+        let mut life = Life::new(Role::Client);
+        let keys: std::collections::HashSet<Vec<u8>> = (0..20)
+            .map(|_| {
+                life.connection.send("same".into()).unwrap();
+                life.write_all()[2..6].to_vec()
+            })
+            .collect();
+        assert!(keys.len() > 18, "RFC 6455, 5.3: {keys:?}");
+    }
+
+    #[test]
     fn control_frames_come_between_fragments_and_before_their_message() {
         let mut life = Life::new(Role::Server);
         let frames = [(0x01, &b"gr\xc3"[..]), (PING, b"one"), (MORE, b"\xbc"), (PONG, b"two"), (MORE, b""), (FIN, b"n")];

@@ -14,6 +14,7 @@ fn life(role: Role) -> Life {
 }
 
 /// After `before`, which is good, `bytes` are a violation that is known with their last byte at the latest, in one piece or in single bytes.
+#[expect(clippy::unwrap_used, reason = "a test's own words")]
 fn violates_after(before: &[u8], bytes: &[u8], role: Role, code: u16, error: ProtocolError) {
     for piece in [1, bytes.len()] {
         let mut life = life(role);
@@ -27,6 +28,7 @@ fn violates_after(before: &[u8], bytes: &[u8], role: Role, code: u16, error: Pro
         assert!(life.connection.poll_shutdown(), "then our side of the transport is ended");
 
         assert_eq!(life.hears_frame(TEXT, b"and another thing"), [], "nothing is read after a violation");
+        assert!(!life.connection.has_unread(), "or kept");
         assert_eq!(life.writes(), [], "nothing goes out after Close");
         assert_eq!(life.connection.report(), None, "it is not over before the transport is");
         let report = life.transport_ends(TransportEnd::Finished).unwrap();

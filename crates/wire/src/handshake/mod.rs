@@ -14,5 +14,5 @@ pub mod server;
 
 pub use fields::has_token;
 pub use head::{HeadError, HeadReader, encode_request, encode_response, parse_response};
-pub use origin::Origins;
+pub use origin::{NotAnOrigin, Origin, Origins};
 pub use refusal::Refusal;

@@ -64,8 +64,15 @@ impl Refusal {
 
     /// The whole answer to a request with these headers.
     pub fn response(&self, request: &HeaderMap) -> Response<String> {
-        let (content_type, body) =
-            if accepts_json(request) { ("application/problem+json", self.json()) } else { ("text/plain; charset=utf-8", self.text()) };
+        if accepts_json(request) { self.problem() } else { self.answer("text/plain; charset=utf-8", self.text()) }
+    }
+
+    /// The whole answer as `application/problem+json`, whoever asks: for an API.
+    pub fn problem(&self) -> Response<String> {
+        self.answer("application/problem+json", self.json())
+    }
+
+    fn answer(&self, content_type: &'static str, body: String) -> Response<String> {
         let mut response = Response::new(body);
         *response.status_mut() = self.0.status;
         *response.headers_mut() = self.0.headers.clone();

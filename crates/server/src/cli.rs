@@ -1,0 +1,115 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::{echo, process, serve, token};
+
+#[derive(Debug, Parser)]
+#[command(name = "silverback", version, about = "Holds WebSocket connections, knows who is connected, and says why when they are not")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The server: clients at /ws, the API at /v1, the console at /console
+    Serve(Serve),
+    /// A bare echo server, for conformance runs and benchmarks
+    Echo(Echo),
+    /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
+    Token(Token),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// A configuration file (TOML). SILVERBACK_… variables override it, flags override both
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The address to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Lets clients without a token in, each as a user `anonymous-…` of its own
+    #[arg(long)]
+    allow_anonymous: bool,
+}
+
+#[derive(Debug, Args)]
+struct Echo {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
+    listen: SocketAddr,
+    /// The largest message that is taken, as in 64MiB
+    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    max_message: ByteSize,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    /// The user whom the token is for
+    #[arg(long)]
+    user: String,
+    /// How long it is good, as in 15m or 24h
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    ttl: Duration,
+    /// A configuration file (TOML) with the key in `auth.secret`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command line; the exit code is 0 only when all went well.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("silverback: {error}");
+            let mut source = error.source();
+            while let Some(cause) = source {
+                eprintln!("  because: {cause}");
+                source = cause.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
+    match command {
+        Command::Serve(arguments) => {
+            let mut config = Config::load(arguments.config.as_deref())?;
+            config.listen = arguments.listen.unwrap_or(config.listen);
+            config.allow_anonymous |= arguments.allow_anonymous;
+            start_log(&config.log)?;
+            process::raise_descriptor_limit();
+            process::block_on(serve::serve(config))?
+        }
+        Command::Echo(arguments) => {
+            let log = Config::load(None)?.log;
+            start_log(&log)?;
+            process::raise_descriptor_limit();
+            process::block_on(echo::echo(arguments.listen, arguments.max_message))?
+        }
+        Command::Token(arguments) => {
+            let config = Config::load(arguments.config.as_deref())?;
+            println!("{}", token::for_command_line(&config, &arguments.user, arguments.ttl)?);
+            Ok(())
+        }
+    }
+}
+
+/// Logs go to standard error; standard output is for what a command was asked for.
+fn start_log(filter: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|error| format!("SILVERBACK_LOG (`log`) {filter:?} is not a log filter: {error}; write debug or info"))?;
+    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).with_target(false).init();
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! The configuration: a TOML file, overridden by the environment, overridden by flags.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use figment::Figment;
+use figment::providers::{Format, Serialized, Toml};
+use serde::Deserialize;
+use silverback::wire::handshake::{Origin, Origins};
+use silverback::{Heartbeat, Upgrader};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// What to log: `info`, `debug`, or a filter of tracing's.
+    pub(crate) log: String,
+    /// Whether clients without a token are let in.
+    pub(crate) allow_anonymous: bool,
+    /// Whose pages may connect, besides those of this server.
+    pub(crate) origins: Vec<String>,
+    pub(crate) auth: Auth,
+    pub(crate) api: Api,
+    pub(crate) heartbeat: HeartbeatTimes,
+    pub(crate) limits: Limits,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Auth {
+    /// The key of tokens (HS256), at least 32 bytes.
+    pub(crate) secret: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Api {
+    /// The key that the API asks for.
+    pub(crate) key: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HeartbeatTimes {
+    #[serde(with = "humantime_serde")]
+    pub(crate) ping_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) dead_after: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// The largest message, from a client or for one.
+    pub(crate) message: ByteSize,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    pub(crate) fn new(secret: String) -> Self {
+        Self(secret)
+    }
+
+    /// For use, not for printing.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            log: "info".to_owned(),
+            allow_anonymous: false,
+            origins: Vec::new(),
+            auth: Auth::default(),
+            api: Api::default(),
+            heartbeat: HeartbeatTimes::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for HeartbeatTimes {
+    fn default() -> Self {
+        let Heartbeat { ping_after, dead_after } = Heartbeat::default();
+        Self { ping_after, dead_after }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message: ByteSize::mib(1) }
+    }
+}
+
+/// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
+const ENVIRONMENT: [&str; 7] =
+    ["listen", "log", "auth.secret", "api.key", "heartbeat.ping_after", "heartbeat.dead_after", "limits.message"];
+
+/// What is wrong with the configuration, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("the configuration file {0} cannot be read")]
+    File(String, #[source] std::io::Error),
+    #[error("the configuration is wrong: {0}")]
+    Value(Box<figment::Error>),
+    #[error("{key} {problem}")]
+    Key { key: &'static str, problem: String },
+}
+
+impl Config {
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::load_with(file, |name| std::env::var(name).ok())
+    }
+
+    fn load_with(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::new();
+        if let Some(file) = file {
+            let text = std::fs::read_to_string(file).map_err(|error| ConfigError::File(file.display().to_string(), error))?;
+            figment = figment.merge(Toml::string(&text));
+        }
+        for key in ENVIRONMENT {
+            let name = variable(key);
+            if let Some(value) = environment(&name) {
+                // As text, whatever it looks like: a secret of digits is not a number.
+                figment = figment.merge(Serialized::default(key, value));
+            }
+        }
+        let config: Self = figment.extract().map_err(|error| ConfigError::Value(Box::new(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        const SHORTEST: usize = 32; // RFC 7518, 3.2: as long as the hash
+        let fail = |key, problem: String| Err(ConfigError::Key { key, problem });
+        if let Some(secret) = &self.auth.secret
+            && secret.expose().len() < SHORTEST
+        {
+            let length = secret.expose().len();
+            return fail(
+                "auth.secret (SILVERBACK_AUTH_SECRET)",
+                format!("has {length} bytes and needs at least {SHORTEST}: make one with `openssl rand -base64 32`"),
+            );
+        }
+        if let Some(key) = &self.api.key
+            && key.expose().len() < 16
+        {
+            return fail("api.key (SILVERBACK_API_KEY)", "needs at least 16 bytes: make one with `openssl rand -base64 32`".to_owned());
+        }
+        if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
+            let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
+            let times = format!("{} after a ping at {}", humantime::format_duration(dead_after), humantime::format_duration(ping_after));
+            return fail("heartbeat.dead_after", format!("({times}) must be longer than heartbeat.ping_after, which must be above 0"));
+        }
+        if self.limits.message.as_u64() == 0 {
+            return fail("limits.message", "must be above 0".to_owned());
+        }
+        self.origins()?;
+        Ok(())
+    }
+
+    fn origins(&self) -> Result<Origins, ConfigError> {
+        if self.origins.is_empty() {
+            return Ok(Origins::Same);
+        }
+        let origins = self.origins.iter().map(|text| Origin::parse(text)).collect::<Result<_, _>>();
+        origins.map(Origins::SameAnd).map_err(|error| ConfigError::Key { key: "origins", problem: format!("has a wrong entry: {error}") })
+    }
+
+    /// How connections of clients are taken and kept.
+    pub(crate) fn upgrader(&self) -> Result<Upgrader, ConfigError> {
+        Ok(Upgrader::builder()
+            .origins(self.origins()?)
+            .subprotocols([crate::identity::SUBPROTOCOL])
+            .message_limit(self.message_limit())
+            .heartbeat(Heartbeat { ping_after: self.heartbeat.ping_after, dead_after: self.heartbeat.dead_after })
+            .build())
+    }
+
+    pub(crate) fn message_limit(&self) -> usize {
+        usize::try_from(self.limits.message.as_u64()).unwrap_or(usize::MAX)
+    }
+}
+
+fn variable(key: &str) -> String {
+    format!("SILVERBACK_{}", key.replace('.', "_").to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        Config::load_with(None, find).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_configured_is_a_good_configuration() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!((config.heartbeat.ping_after.as_secs(), config.heartbeat.dead_after.as_secs()), (20, 30));
+        assert_eq!(config.message_limit(), 1 << 20);
+    }
+
+    #[test]
+    fn the_environment_sets_keys_in_human_units_and_never_as_numbers() {
+        let config = load(&[
+            ("SILVERBACK_LISTEN", "127.0.0.1:9"),
+            ("SILVERBACK_AUTH_SECRET", "01234567890123456789012345678901"),
+            ("SILVERBACK_API_KEY", "12345678901234567890"),
+            ("SILVERBACK_HEARTBEAT_PING_AFTER", "500ms"),
+            ("SILVERBACK_HEARTBEAT_DEAD_AFTER", "1s"),
+            ("SILVERBACK_LIMITS_MESSAGE", "2MiB"),
+        ]);
+        let config = config.unwrap();
+        assert_eq!(config.api.key.unwrap().expose(), "12345678901234567890");
+        assert_eq!(config.heartbeat.dead_after, Duration::from_secs(1));
+        assert_eq!(config.limits.message, ByteSize::mib(2));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_cure_and_without_the_secret() {
+        for (name, value, part) in [
+            ("SILVERBACK_AUTH_SECRET", "too-short", "at least 32"),
+            ("SILVERBACK_API_KEY", "short", "at least 16"),
+            ("SILVERBACK_HEARTBEAT_PING_AFTER", "30s", "longer than heartbeat.ping_after"),
+            ("SILVERBACK_HEARTBEAT_PING_AFTER", "soon", "heartbeat.ping_after"),
+            ("SILVERBACK_LIMITS_MESSAGE", "0", "above 0"),
+            ("SILVERBACK_LISTEN", "localhost", "listen"),
+        ] {
+            let error = load(&[(name, value)]).unwrap_err();
+            assert!(error.contains(part), "{error}");
+            assert!(!error.contains("too-short"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_just_32_bytes_is_long_enough() {
+        assert!(load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(32))]).is_ok());
+        assert!(load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(31))]).is_err());
+        assert!(!format!("{:?}", load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(32))])).contains("xxx"));
+    }
+}

@@ -1,0 +1,39 @@
+//! `GET /v1/events`: what happens, as it happens, as server-sent events.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Sse;
+use axum::response::sse::{Event as SseEvent, KeepAlive};
+use futures_util::stream::{self, Stream};
+use serde_json::{Value, json};
+use silverback_hub::{Event, Missed, Subscription};
+
+use crate::json::{MessageJson, ReportJson, SessionJson};
+use crate::routes::App;
+
+pub(crate) async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+    let stream = stream::unfold(app.hub.subscribe(), next);
+    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+}
+
+async fn next(mut subscription: Subscription) -> Option<(Result<SseEvent, Infallible>, Subscription)> {
+    let (name, data) = match subscription.next().await? {
+        Ok(event) => describe(&event)?,
+        Err(Missed(count)) => ("lagged", json!({ "missed": count })),
+    };
+    // Compact JSON has no line breaks, which is what an event's data must not have.
+    Some((Ok(SseEvent::default().event(name).data(data.to_string())), subscription))
+}
+
+fn describe(event: &Event) -> Option<(&'static str, Value)> {
+    match event {
+        Event::Connected(session) => Some(("session.connected", json!({ "session": SessionJson::from(&**session) }))),
+        Event::Message { session, size, excerpt } => Some(("session.message", json!(MessageJson::new(session, *size, excerpt)))),
+        Event::Ended { session, report } => {
+            Some(("session.ended", json!({ "session": SessionJson::from(&**session), "report": ReportJson::from(&**report) })))
+        }
+        _ => None,
+    }
+}

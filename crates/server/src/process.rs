@@ -1,0 +1,33 @@
+//! What the process asks of the system.
+
+use std::error::Error;
+use std::future::Future;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Each connection needs a descriptor; the usual soft limit of 1,024 is for programs that use `select`.
+pub(crate) fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    match raised {
+        Ok(()) => tracing::debug!(limit = ?limit.maximum, "open files"),
+        Err(error) => tracing::warn!(%error, limit = ?limit.current, "the limit of open files could not be raised"),
+    }
+}
+
+/// Runs a command's future on a runtime of its own.
+pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
+/// Waits for SIGINT or SIGTERM.
+pub(crate) async fn stopped() -> std::io::Result<&'static str> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => Ok("SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
+}

@@ -1,0 +1,85 @@
+//! `/ws`: a handshake becomes a session.
+
+use std::net::SocketAddr;
+
+use axum::extract::{Extension, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::ORIGIN;
+use silverback::wire::handshake::server::Acceptance;
+use silverback::{Refusal, WebSocket};
+use silverback_hub::Identity;
+
+use crate::identity::{offers_only_a_token, presented};
+use crate::routes::{App, Remote};
+use crate::token::TokenError;
+
+impl App {
+    /// Judges a handshake: first whether it is one, then whose.
+    pub(crate) fn admit<B>(&self, request: &http::Request<B>, remote: SocketAddr) -> Result<(Acceptance, Identity), Refusal> {
+        let admitted = self.upgrader.judge(request).and_then(|acceptance| {
+            let identity = self.identify(request).map_err(|error| error.refusal())?;
+            Ok((acceptance, identity.from_remote(remote)))
+        });
+        if let Err(refusal) = &admitted {
+            tracing::info!(%remote, %refusal, "a handshake was refused");
+        } else if request.headers().contains_key(ORIGIN) && offers_only_a_token(request.headers()) {
+            tracing::warn!(%remote, "a browser offers its token as its only subprotocol and will give the connection up: let it offer \"silverback\" too");
+        }
+        admitted
+    }
+
+    fn identify<B>(&self, request: &http::Request<B>) -> Result<Identity, TokenError> {
+        match (presented(request), &self.tokens) {
+            (None, _) if self.allow_anonymous => Ok(Identity::new(anonymous()).from_source("anonymous")),
+            (None, _) => Err(TokenError::Missing),
+            (Some(_), None) => Err(TokenError::Bad("this server has no key to check it with")),
+            (Some(presented), Some(tokens)) => Ok(Identity::new(tokens.check(&presented.token)?).from_source(presented.source)),
+        }
+    }
+
+    /// A client's life.
+    pub(crate) async fn run(&self, identity: Identity, socket: WebSocket) {
+        let session = self.hub.join(identity, socket);
+        let info = session.info().clone();
+        tracing::info!(session = %info.id, user = %info.identity.user, token_from = info.identity.source, "connected");
+        let id = info.id;
+        let report = session
+            .run(|_, mut rx| async move {
+                while let Some(message) = rx.recv().await {
+                    tracing::debug!(session = %id, size = message.len(), text = message.as_text().map(beginning), "message");
+                }
+                Ok(())
+            })
+            .await;
+        tracing::info!(session = %info.id, user = %info.identity.user, lived = ?report.lived, %report, "ended");
+    }
+}
+
+/// `/ws` on a connection that has served another request before.
+pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
+    let identity = match app.admit(&request, remote) {
+        Ok((_, identity)) => identity,
+        Err(refusal) => return refusal.response(request.headers()).into_response(),
+    };
+    let (response, upgrading) = match app.upgrader.upgrade(&mut request) {
+        Ok(accepted) => accepted,
+        Err(refusal) => return refusal.response(request.headers()).into_response(),
+    };
+    tokio::spawn(async move {
+        match upgrading.await {
+            Ok(socket) => app.run(identity, socket).await,
+            Err(error) => tracing::debug!(%remote, %error, "a connection was not upgraded"),
+        }
+    });
+    response.map(|()| axum::body::Body::empty())
+}
+
+/// A user that nobody else is.
+fn anonymous() -> String {
+    format!("anonymous-{:016x}", rand::random::<u64>())
+}
+
+/// What fits on a line of the log.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(200)]
+}
