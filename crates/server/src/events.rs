@@ -1,28 +1,31 @@
 //! `GET /v1/events`: what happens, as it happens, as server-sent events.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
 use axum::response::Sse;
 use axum::response::sse::{Event as SseEvent, KeepAlive};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use serde_json::{Value, json};
 use silverback_hub::{Event, Missed, Subscription};
 
-use crate::json::{MessageJson, ReportJson, SessionJson};
+use crate::json::{MessageJson, ReportJson, SessionJson, timestamp};
 use crate::routes::App;
 
 pub(crate) async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
-    let stream = stream::unfold(app.hub.subscribe(), next);
+    // A comment at once, so that whoever is in between passes the head of the answer on.
+    let hello = stream::iter([Ok(SseEvent::default().comment("silverback"))]);
+    let stream = hello.chain(stream::unfold(app.hub.subscribe(), next));
     Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
 }
 
 async fn next(mut subscription: Subscription) -> Option<(Result<SseEvent, Infallible>, Subscription)> {
-    let (name, data) = match subscription.next().await? {
+    let (name, mut data) = match subscription.next().await? {
         Ok(event) => describe(&event)?,
         Err(Missed(count)) => ("lagged", json!({ "missed": count })),
     };
+    data["at"] = timestamp(SystemTime::now()).into();
     // Compact JSON has no line breaks, which is what an event's data must not have.
     Some((Ok(SseEvent::default().event(name).data(data.to_string())), subscription))
 }

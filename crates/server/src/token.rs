@@ -50,7 +50,7 @@ pub(crate) enum TokenError {
 
 /// A name that no user can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a user's name has 1 to {LONGEST_USER} bytes and no control characters")]
+#[error("a user's name has 1 to {LONGEST_USER} bytes, no control characters, and is not `.` or `..`")]
 pub(crate) struct NotAUser;
 
 /// A token could not be made.
@@ -152,7 +152,9 @@ impl TokenError {
 }
 
 fn check_user(user: &str) -> Result<(), NotAUser> {
-    if user.is_empty() || user.len() > LONGEST_USER || user.chars().any(char::is_control) { Err(NotAUser) } else { Ok(()) }
+    // `.` and `..` cannot be written into an address: every client takes them for steps.
+    let is_bad = user.is_empty() || user.len() > LONGEST_USER || user.chars().any(char::is_control) || matches!(user, "." | "..");
+    if is_bad { Err(NotAUser) } else { Ok(()) }
 }
 
 fn now() -> u64 {
@@ -194,6 +196,7 @@ mod tests {
             (signed(&serde_json::json!({"sub": 7}), Algorithm::HS256), "`sub`"),
             (signed(&serde_json::json!({"sub": "a", "exp": "tomorrow"}), Algorithm::HS256), "whole numbers"),
             (signed(&serde_json::json!({"sub": ""}), Algorithm::HS256), "name of a user"),
+            (signed(&serde_json::json!({"sub": ".."}), Algorithm::HS256), "name of a user"),
             (signed(&serde_json::json!({"sub": "a\nb"}), Algorithm::HS256), "name of a user"),
             ("garbage".to_owned(), "not a JWT"),
             (none.to_owned(), "not a JWT"),

@@ -38,6 +38,8 @@ pub(crate) struct Driver {
     /// Bytes were written since the last flush. TCP takes them as they are written; TLS and upgraded connections may hold them back.
     is_unflushed: bool,
     is_shutting_down: bool,
+    /// The peer's FIN was read: there is nothing more to read, though something may still have to be written.
+    is_read_to_end: bool,
     write_failure: Option<io::ErrorKind>,
     shared: Option<Arc<Shared>>,
     report: Option<Arc<CloseReport>>,
@@ -56,6 +58,7 @@ impl Driver {
             read_at: now,
             is_unflushed: false,
             is_shutting_down: false,
+            is_read_to_end: false,
             write_failure: None,
             shared: None,
             report: None,
@@ -142,7 +145,7 @@ impl Driver {
         if let Some(shared) = &self.shared {
             shared.all_written();
         }
-        if self.connection.poll_shutdown() {
+        if self.connection.poll_shutdown(now()) {
             self.is_shutting_down = true;
         }
         if self.is_shutting_down {
@@ -187,6 +190,13 @@ impl Driver {
     /// Ready when something has changed: bytes, or the end of the transport.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(transport) = &mut self.transport else { return Poll::Ready(()) };
+        if self.is_read_to_end {
+            if let Some(failure) = self.write_failure {
+                self.connection.transport_ended(TransportEnd::Failed(failure), now());
+                return Poll::Ready(());
+            }
+            return Poll::Pending;
+        }
         // Taken, not borrowed: the stream may itself be made of a WebSocket that reads on this thread.
         let mut buffer = READ_BUFFER.take();
         buffer.reserve(READ_SIZE); // the same memory again, once nobody shares it
@@ -204,6 +214,7 @@ impl Driver {
             (Poll::Ready(Err(error)), None) => TransportEnd::Failed(error.kind()),
             (Poll::Pending, None) => return Poll::Pending,
         };
+        self.is_read_to_end = true;
         self.connection.transport_ended(end, now());
         Poll::Ready(())
     }

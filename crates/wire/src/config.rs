@@ -1,6 +1,6 @@
 //! What a connection is allowed and when it gives up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The limits and times of a connection. One value is shared by all connections that were made under the same policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub struct Config {
     pub heartbeat: Option<Heartbeat>,
     /// How long the peer may take to answer our Close with its own (RFC 6455, 7.1.1). Default: 5 s.
     pub close_timeout: Duration,
-    /// How long, after the last Close frame went out, what still arrives is read and thrown away until the peer ends TCP. Without it
-    /// unread bytes would turn our end into a reset, which can destroy the Close frame on its way. Default: 2 s.
+    /// How long, once the last Close frame was queued, it is written and what still arrives is read and thrown away, until the peer ends
+    /// TCP. Without it unread bytes would turn our end into a reset, which can destroy the Close frame on its way. Default: 2 s.
     pub linger: Duration,
 }
 
@@ -42,4 +42,10 @@ impl Default for Heartbeat {
     fn default() -> Self {
         Self { ping_after: Duration::from_secs(20), dead_after: Duration::from_secs(30) }
     }
+}
+
+/// `wait` from `from`, or in thirty years if there is no such time: a wait without an end may be configured.
+pub(crate) fn deadline(from: Instant, wait: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    from + wait.min(FAR)
 }

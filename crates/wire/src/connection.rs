@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use crate::config::deadline;
 use crate::frame::Opcode;
 use crate::heartbeat::{Pulse, Verdict};
 use crate::reader::{Incoming, Reader};
@@ -30,7 +31,7 @@ pub enum Role {
 pub enum Event {
     /// A whole message.
     Message(Message),
-    /// A Ping with its payload. It has been answered.
+    /// A Ping with its payload. It has been answered, unless our Close is out.
     Ping(Bytes),
     /// A Pong.
     Pong {
@@ -86,6 +87,8 @@ pub struct Connection {
     transmit: Transmit,
     /// The latest Ping that could not be answered at once.
     owed_pong: Option<Bytes>,
+    /// Where in everything that is ever written the last Pong ends.
+    pong_end: u64,
     pulse: Pulse,
     opened: Instant,
     incoming: Traffic,
@@ -111,7 +114,7 @@ enum State {
     Closing { until: Instant },
     /// Nothing that arrives matters any more. What waits is written, the write side is ended, and what arrives is thrown away until
     /// the peer ends its side or time is over.
-    Finishing { until: Instant, shutdown: Shutdown },
+    Finishing { until: Instant, shutdown: Shutdown, has_peer_finished: bool },
     /// The transport is to be dropped.
     Ended { transport: TransportEnd, after: Duration },
 }
@@ -130,8 +133,15 @@ enum Shutdown {
 struct Closing {
     began: Side,
     cause: Cause,
-    sent: Option<CloseFrame>,
+    sent: Option<SentClose>,
     received: Option<CloseFrame>,
+}
+
+/// A Close frame, and where in everything that is ever written it ends: it is sent once that much was taken.
+#[derive(Debug)]
+struct SentClose {
+    frame: CloseFrame,
+    end: u64,
 }
 
 impl Connection {
@@ -144,6 +154,7 @@ impl Connection {
             reader: Reader::default(),
             transmit: Transmit::default(),
             owed_pong: None,
+            pong_end: 0,
             pulse: Pulse::new(now),
             opened: now,
             incoming: Traffic::default(),
@@ -157,6 +168,9 @@ impl Connection {
     /// `None` before more are fed, or their number is unbounded. The buffer may be a part of a larger one: it is given back as soon as it
     /// has been read, but for messages of 16 KiB and more, which share it.
     pub fn receive(&mut self, bytes: BytesMut, now: Instant) {
+        if matches!(self.state, State::Ended { .. }) {
+            return;
+        }
         self.pulse.heard(now);
         self.incoming.bytes += bytes.len() as u64;
         if matches!(self.state, State::Open | State::Closing { .. }) {
@@ -235,7 +249,7 @@ impl Connection {
         }
         let sent = self.transmit_close(frame);
         self.end_begins(Side::Local, Cause::ClosedHere(cause.into()), sent);
-        self.state = State::Closing { until: now + self.config.close_timeout };
+        self.state = State::Closing { until: deadline(now, self.config.close_timeout) };
     }
 
     /// Ends the connection at once and without a closing handshake: the transport is about to be dropped. Does nothing when it has
@@ -257,13 +271,14 @@ impl Connection {
         if matches!(self.state, State::Ended { .. }) {
             return None;
         }
+        if self.has_written_pong()
+            && let Some(payload) = self.owed_pong.take()
+        {
+            self.pong(payload);
+        }
         if !self.transmit.has_remaining() {
-            if let Some(payload) = self.owed_pong.take() {
-                self.transmit.frame(self.role, Opcode::Pong, payload);
-            } else {
-                self.delivered_messages = self.sent_messages;
-                return None;
-            }
+            self.delivered_messages = self.sent_messages;
+            return None;
         }
         Some(&mut self.transmit)
     }
@@ -275,14 +290,16 @@ impl Connection {
 
     /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written.
     #[must_use]
-    pub fn poll_shutdown(&mut self) -> bool {
-        match &mut self.state {
-            State::Finishing { shutdown: shutdown @ Shutdown::Due, .. } if !self.transmit.has_remaining() => {
-                *shutdown = Shutdown::Settled;
-                true
-            }
-            _ => false,
+    pub fn poll_shutdown(&mut self, now: Instant) -> bool {
+        let State::Finishing { shutdown, has_peer_finished, .. } = &mut self.state else { return false };
+        if self.transmit.has_remaining() {
+            return false;
         }
+        let is_due = std::mem::replace(shutdown, Shutdown::Settled) == Shutdown::Due;
+        if *has_peer_finished {
+            self.end(TransportEnd::Finished, now);
+        }
+        is_due
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, as things stand. It moves back with every sign of life, so
@@ -317,10 +334,20 @@ impl Connection {
     }
 
     /// Tells that the transport has ended: [`TransportEnd::Finished`] when the peer's FIN was read, [`TransportEnd::Failed`] when reading
-    /// or writing failed.
+    /// or writing failed. After a FIN there is nothing more to read, but a Close of ours that waits may still be written.
     pub fn transport_ended(&mut self, end: TransportEnd, now: Instant) {
         self.end_begins(Side::Peer, Cause::TransportLost, None);
-        self.end(end, now);
+        let (until, shutdown) = match self.state {
+            State::Closing { until } => (until, Shutdown::Due),
+            State::Finishing { until, shutdown, .. } => (until, shutdown),
+            State::Open | State::Ended { .. } => return self.end(end, now),
+        };
+        if end == TransportEnd::Finished && self.transmit.has_remaining() {
+            self.reader.clear();
+            self.state = State::Finishing { until, shutdown, has_peer_finished: true };
+        } else {
+            self.end(end, now);
+        }
     }
 
     /// How it ended, once it has. The transport is to be dropped.
@@ -331,7 +358,7 @@ impl Connection {
         Some(CloseReport {
             began: closing.began,
             cause: closing.cause.clone(),
-            sent: closing.sent.clone(),
+            sent: closing.sent.as_ref().filter(|sent| sent.end <= self.transmit.taken()).map(|sent| sent.frame.clone()),
             received: closing.received.clone(),
             transport,
             lived: after,
@@ -343,13 +370,23 @@ impl Connection {
 
     fn answer_ping(&mut self, payload: Bytes) {
         if self.state != State::Open {
-            return; // nothing goes out after Close (RFC 6455, 5.5.1)
+            return; // nothing of ours follows our Close, which is stricter than RFC 6455, 5.5.1 asks for
         }
-        if self.transmit.remaining() < PONG_ROOM {
-            self.transmit.frame(self.role, Opcode::Pong, payload);
+        if self.transmit.remaining() < PONG_ROOM || self.has_written_pong() {
+            self.owed_pong = None; // a Pong answers the Pings before it too
+            self.pong(payload);
         } else {
             self.owed_pong = Some(payload);
         }
+    }
+
+    fn has_written_pong(&self) -> bool {
+        self.pong_end <= self.transmit.taken()
+    }
+
+    fn pong(&mut self, payload: Bytes) {
+        self.transmit.frame(self.role, Opcode::Pong, payload);
+        self.pong_end = self.transmit.end();
     }
 
     fn peer_closed(&mut self, frame: CloseFrame, now: Instant) {
@@ -373,33 +410,35 @@ impl Connection {
         let Some(heartbeat) = self.config.heartbeat else { return };
         match self.pulse.check(heartbeat, now) {
             Verdict::Alive => {}
+            // Where so much waits already, one of these bytes will do as well as a Ping.
+            Verdict::Ask(_) if self.transmit.remaining() >= PONG_ROOM => {}
             Verdict::Ask(payload) => self.transmit.frame(self.role, Opcode::Ping, Bytes::copy_from_slice(&payload)),
             Verdict::Dead(silence) => {
                 // Nobody is expected to read it, but a peer that was only asleep learns why.
                 let sent = self.transmit_close(CloseFrame::new(CloseCode::INTERNAL_ERROR, "no sign of life within the heartbeat's time"));
                 self.end_begins(Side::Local, Cause::PeerSilent(silence), sent);
-                self.state = State::Finishing { until: now, shutdown: Shutdown::Due };
+                self.state = State::Finishing { until: now, shutdown: Shutdown::Due, has_peer_finished: false };
             }
         }
     }
 
-    fn transmit_close(&mut self, frame: CloseFrame) -> Option<CloseFrame> {
+    fn transmit_close(&mut self, frame: CloseFrame) -> Option<SentClose> {
         if self.state != State::Open {
             return None; // one Close is out already, and nothing follows it
         }
         self.owed_pong = None;
         self.transmit.frame(self.role, Opcode::Close, frame.encode().freeze());
-        Some(frame)
+        Some(SentClose { frame, end: self.transmit.end() })
     }
 
     /// Notes who began the end and why; only the first beginning counts.
-    fn end_begins(&mut self, began: Side, cause: Cause, sent: Option<CloseFrame>) {
+    fn end_begins(&mut self, began: Side, cause: Cause, sent: Option<SentClose>) {
         self.closing.get_or_insert_with(|| Box::new(Closing { began, cause, sent, received: None }));
     }
 
     fn finish(&mut self, now: Instant, shutdown: Shutdown) {
         self.reader.clear();
-        self.state = State::Finishing { until: now + self.config.linger, shutdown };
+        self.state = State::Finishing { until: deadline(now, self.config.linger), shutdown, has_peer_finished: false };
     }
 
     fn end(&mut self, transport: TransportEnd, now: Instant) {

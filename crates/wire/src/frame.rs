@@ -67,8 +67,8 @@ pub struct Header {
 }
 
 impl Header {
-    /// The most payload a control frame may have (RFC 6455, 5.5).
-    pub const CONTROL_LIMIT: u64 = 125;
+    /// The most bytes that a header has.
+    pub const LONGEST: usize = 14;
 
     /// Reads a header from the front of `bytes`: the header and how many bytes it took, or `None` while it is incomplete.
     ///
@@ -77,25 +77,22 @@ impl Header {
     /// too long, a length that is out of range or longer than it needs to be. Reserved bits and masks are judged by the connection,
     /// which knows its role and its extensions.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
-        let Some(&first) = bytes.first() else { return Ok(None) };
-        let fin = first & 0x80 != 0;
-        let opcode = Opcode::decode(first & 0x0f)?;
-        if opcode.is_control() && !fin {
-            return Err(ProtocolError::ControlFragmented);
-        }
-        let Some(&second) = bytes.get(1) else { return Ok(None) };
-        let short = second & 0x7f;
-        if opcode.is_control() && u64::from(short) > Self::CONTROL_LIMIT {
-            return Err(ProtocolError::ControlTooLong);
-        }
-        let Some((length, at)) = decode_length(short, bytes)? else { return Ok(None) };
-        let (mask, at) = if second & 0x80 == 0 {
-            (None, at)
-        } else {
-            let Some(key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
-            (Some(*key), at + 4)
+        let Some(Beginning { fin, reserved, opcode, .. }) = Beginning::decode(bytes)? else { return Ok(None) };
+        let Some((length, at)) = decode_length(opcode, bytes)? else { return Ok(None) };
+        let (mask, at) = match bytes.get(1) {
+            Some(second) if second & 0x80 != 0 => {
+                let Some(key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
+                (Some(*key), at + 4)
+            }
+            _ => (None, at),
         };
-        Ok(Some((Self { fin, reserved: (first >> 4) & 0x7, opcode, mask, length }, at)))
+        Ok(Some((Self { fin, reserved, opcode, mask, length }, at)))
+    }
+
+    /// The payload's length, which comes before the masking key, or `None` while it is incomplete.
+    pub(crate) fn decode_length(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
+        let Some(Beginning { opcode, .. }) = Beginning::decode(bytes)? else { return Ok(None) };
+        Ok(decode_length(opcode, bytes)?.map(|(length, _)| length))
     }
 
     /// Appends this header to `out`, its length in the fewest bytes.
@@ -117,8 +114,38 @@ impl Header {
     }
 }
 
+/// What the first two bytes of a header tell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning {
+    pub(crate) fin: bool,
+    pub(crate) reserved: u8,
+    pub(crate) opcode: Opcode,
+    /// `None` while the second byte is missing.
+    pub(crate) is_masked: Option<bool>,
+}
+
+impl Beginning {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Self>, ProtocolError> {
+        let Some(&first) = bytes.first() else { return Ok(None) };
+        let fin = first & 0x80 != 0;
+        let opcode = Opcode::decode(first & 0x0f)?;
+        if opcode.is_control() && !fin {
+            return Err(ProtocolError::ControlFragmented);
+        }
+        let is_masked = bytes.get(1).map(|second| second & 0x80 != 0);
+        Ok(Some(Self { fin, reserved: (first >> 4) & 0x7, opcode, is_masked }))
+    }
+}
+
 /// The payload's length and where the header goes on, or `None` while bytes are missing.
-fn decode_length(short: u8, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
+fn decode_length(opcode: Opcode, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
+    let Some(second) = bytes.get(1) else { return Ok(None) };
+    let short = second & 0x7f;
+    match (opcode, short) {
+        (Opcode::Close, 1) => return Err(ProtocolError::CloseTooShort),
+        (opcode, 126 | 127) if opcode.is_control() => return Err(ProtocolError::ControlTooLong),
+        _ => {}
+    }
     match short {
         126 => {
             let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else { return Ok(None) };
@@ -161,7 +188,7 @@ mod tests {
         let length = prop_oneof![0..130u64, 65_000..66_000u64, 0..=u64::MAX >> 1];
         (any::<bool>(), 0..8u8, opcode, any::<Option<[u8; 4]>>(), length).prop_map(|(fin, reserved, opcode, mask, length)| {
             let control = opcode.is_control();
-            Header { fin: fin || control, reserved, opcode, mask, length: if control { length % 126 } else { length } }
+            Header { fin: fin || control, reserved, opcode, mask, length: if control { 2 + length % 124 } else { length } }
         })
     }
 

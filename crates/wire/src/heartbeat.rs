@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Heartbeat;
+use crate::config::deadline;
 
 /// When the peer was last heard, and what was asked since. Hearing from it stores a time and touches no timer: the next deadline
 /// is worked out when somebody asks.
@@ -66,8 +67,8 @@ impl Pulse {
             return None;
         }
         Some(match self.asked_at() {
-            Some(at) => at + heartbeat.dead_after.saturating_sub(heartbeat.ping_after),
-            None => self.heard + heartbeat.ping_after,
+            Some(at) => deadline(at, heartbeat.dead_after.saturating_sub(heartbeat.ping_after)),
+            None => deadline(self.heard, heartbeat.ping_after),
         })
     }
 

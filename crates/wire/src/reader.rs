@@ -1,9 +1,9 @@
 //! From bytes to messages and control frames.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::assembly::Assembly;
-use crate::frame::{Header, Opcode};
+use crate::frame::{Beginning, Header, Opcode};
 use crate::{CloseFrame, Message, ProtocolError, Role, Text, mask};
 
 /// A payload of at least this many bytes is taken out of the buffer it arrived in. A smaller one is copied: a message that an
@@ -61,14 +61,12 @@ impl Reader {
     pub(crate) fn next(&mut self, role: Role, message_limit: usize) -> Result<Option<Incoming>, ProtocolError> {
         loop {
             let found = match self.at {
-                Position::Header => match Header::decode(&self.input) {
-                    Ok(Some((header, size))) => {
-                        let _ = self.input.split_to(size);
-                        self.begin(header, role, message_limit)?
-                    }
-                    Ok(None) => return self.wait(),
-                    Err(error) => return Err(error),
-                },
+                Position::Header => {
+                    self.judge_header(role, message_limit)?;
+                    let Some((header, size)) = Header::decode(&self.input)? else { return self.wait() };
+                    self.input.advance(size);
+                    self.begin(header)?
+                }
                 Position::Control { length, .. } if self.input.len() < length => return self.wait(),
                 Position::Control { opcode, mask, length } => {
                     self.at = Position::Header;
@@ -95,32 +93,41 @@ impl Reader {
         }
     }
 
-    /// Judges a header in its context and goes to its payload. A message that is here in one frame and whole is taken at once.
-    fn begin(&mut self, header: Header, role: Role, message_limit: usize) -> Result<Option<Incoming>, ProtocolError> {
+    /// Judges a header in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the pieces it
+    /// arrives in.
+    fn judge_header(&self, role: Role, message_limit: usize) -> Result<(), ProtocolError> {
+        let Some(header) = Beginning::decode(&self.input)? else { return Ok(()) };
         // RSV1 will mark the first frame of a compressed message once permessage-deflate is negotiated.
         if header.reserved != 0 {
             return Err(ProtocolError::ReservedBits(header.reserved));
-        }
-        match (role, header.mask) {
-            (Role::Server, None) => return Err(ProtocolError::UnmaskedFrame),
-            (Role::Client, Some(_)) => return Err(ProtocolError::MaskedFrame),
-            _ => {}
-        }
-        if header.opcode.is_control() {
-            // Below 126, which the header's decoding has checked.
-            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length: header.length as usize };
-            return Ok(None);
         }
         match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(ProtocolError::MessageInsideMessage),
             _ => {}
         }
+        match (role, header.is_masked) {
+            (Role::Server, Some(false)) => return Err(ProtocolError::UnmaskedFrame),
+            (Role::Client, Some(true)) => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
         let so_far = self.message.as_ref().map_or(0, Assembly::len);
-        let length = match usize::try_from(header.length) {
-            Ok(length) if length <= message_limit.saturating_sub(so_far) => length,
-            _ => return Err(ProtocolError::MessageTooBig { limit: message_limit }),
-        };
+        let room = message_limit.saturating_sub(so_far);
+        match Header::decode_length(&self.input)? {
+            Some(length) if !header.opcode.is_control() && length > room as u64 => {
+                Err(ProtocolError::MessageTooBig { limit: message_limit })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes to the payload of a frame whose header was judged. A message that is here in one frame and whole is taken at once.
+    fn begin(&mut self, header: Header) -> Result<Option<Incoming>, ProtocolError> {
+        let length = header.length as usize; // at most the limit of a message, which is a `usize`, or 125
+        if header.opcode.is_control() {
+            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length };
+            return Ok(None);
+        }
         let is_text = header.opcode == Opcode::Text;
         if self.message.is_none() && header.fin && length <= self.input.len() {
             return self.take_whole(is_text, header.mask, length).map(Some);
@@ -131,29 +138,31 @@ impl Reader {
     }
 
     fn take_whole(&mut self, is_text: bool, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
-        let payload = self.take(mask, 0, length);
-        if is_text && simdutf8::basic::from_utf8(&payload).is_err() {
+        let payload = self.unmasked(mask, 0, length);
+        if is_text && simdutf8::basic::from_utf8(payload).is_err() {
             return Err(ProtocolError::InvalidUtf8);
         }
-        let payload = if length < SHARE_FROM { Bytes::copy_from_slice(&payload) } else { payload.freeze() };
+        let payload = if length < SHARE_FROM { self.copy(length) } else { self.input.split_to(length).freeze() };
         Ok(Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) }))
     }
 
     fn take_control(&mut self, opcode: Opcode, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
-        let payload = self.take(mask, 0, length);
+        let _ = self.unmasked(mask, 0, length);
+        let payload = self.copy(length);
         Ok(match opcode {
             Opcode::Close => Incoming::Close(CloseFrame::decode(&payload)?),
-            Opcode::Ping => Incoming::Ping(Bytes::copy_from_slice(&payload)),
-            _ => Incoming::Pong(Bytes::copy_from_slice(&payload)),
+            Opcode::Ping => Incoming::Ping(payload),
+            _ => Incoming::Pong(payload),
         })
     }
 
     fn take_part(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> Result<(), ProtocolError> {
-        let part = self.take(mask, taken, length);
-        match &mut self.message {
-            Some(message) => message.append(&part),
-            None => Ok(()),
+        let _ = self.unmasked(mask, taken, length);
+        if let Some(message) = &mut self.message {
+            message.append(&self.input[..length])?;
         }
+        self.input.advance(length);
+        Ok(())
     }
 
     fn end_of_frame(&mut self, fin: bool) -> Result<Option<Incoming>, ProtocolError> {
@@ -163,12 +172,18 @@ impl Reader {
         self.message.take().map(|message| message.finish().map(Incoming::Message)).transpose()
     }
 
-    /// The next `length` bytes, unmasked. `taken` bytes of the same payload came before.
-    fn take(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> BytesMut {
-        let mut bytes = self.input.split_to(length);
+    /// The next `length` bytes, unmasked where they are. `taken` bytes of the same payload came before.
+    fn unmasked(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> &[u8] {
+        let bytes = &mut self.input[..length];
         if let Some(key) = mask {
-            mask::apply(&mut bytes, key, taken);
+            mask::apply(bytes, key, taken);
         }
+        bytes
+    }
+
+    fn copy(&mut self, length: usize) -> Bytes {
+        let bytes = Bytes::copy_from_slice(&self.input[..length]);
+        self.input.advance(length);
         bytes
     }
 

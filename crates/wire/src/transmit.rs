@@ -27,10 +27,16 @@ impl Transmit {
         self.taken
     }
 
+    /// How many bytes will have been taken once everything that waits now is.
+    pub(crate) fn end(&self) -> u64 {
+        self.taken + self.length as u64
+    }
+
     /// Encodes one frame. A client's payload is copied to be masked, a server's large one is not copied at all.
     pub(crate) fn frame(&mut self, role: Role, opcode: Opcode, payload: Bytes) {
         let before = self.tail.len();
         let length = payload.len();
+        self.tail.reserve(Header::LONGEST + if length < COPY_BELOW || role == Role::Client { length } else { 0 });
         let mask = match role {
             Role::Server => None,
             Role::Client => Some(rand::random()), // unpredictable, RFC 6455, 10.3

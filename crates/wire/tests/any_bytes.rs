@@ -207,7 +207,7 @@ impl End {
             let events = std::iter::from_fn(|| peer.connection.poll_event(now));
             peer.heard.extend(events.filter_map(|event| if let Event::Message(message) = event { Some(message) } else { None }));
         }
-        self.has_finished |= self.connection.poll_shutdown() || self.connection.report().is_some();
+        self.has_finished |= self.connection.poll_shutdown(now) || self.connection.report().is_some();
         if self.has_finished && peer.connection.report().is_none() {
             peer.connection.transport_ended(TransportEnd::Finished, now);
         }

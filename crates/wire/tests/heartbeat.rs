@@ -23,7 +23,7 @@ fn silence_is_asked_about_after_20_seconds_and_is_death_after_30() {
         assert_eq!(life.due(), Some(30.0));
         assert_eq!(life.at(29.9).fires().writes(), [], "one Ping is enough for one silence");
         assert_eq!(life.at(30.0).fires().writes_close().0, 1011);
-        assert!(life.connection.poll_shutdown());
+        assert!(life.shuts_down());
         assert_eq!(life.fires().connection.report().unwrap().cause, Cause::PeerSilent(Duration::from_secs(30)));
     }
 }

@@ -23,9 +23,9 @@ fn violates_after(before: &[u8], bytes: &[u8], role: Role, code: u16, error: Pro
             assert_eq!(life.hears(bytes), [], "there is no event in a violation");
         }
         assert!(!life.connection.is_open(), "{bytes:02x?} should be {error:?}");
-        assert!(!life.connection.poll_shutdown(), "the Close frame goes out first");
+        assert!(!life.shuts_down(), "the Close frame goes out first");
         assert_eq!(life.writes_close(), (code, error.to_string()));
-        assert!(life.connection.poll_shutdown(), "then our side of the transport is ended");
+        assert!(life.shuts_down(), "then our side of the transport is ended");
 
         assert_eq!(life.hears_frame(TEXT, b"and another thing"), [], "nothing is read after a violation");
         assert!(!life.connection.has_unread(), "or kept");
@@ -213,7 +213,7 @@ fn a_violation_while_closing_sends_no_second_close() {
     assert_eq!(life.writes_close(), (1001, "restart".to_owned()));
     life.hears(&[0x83]);
     assert_eq!(life.writes(), []);
-    assert!(life.connection.poll_shutdown());
+    assert!(life.shuts_down());
     let report = life.transport_ends(TransportEnd::Finished).unwrap();
     assert_eq!((report.began, report.received), (Side::Local, None));
 }

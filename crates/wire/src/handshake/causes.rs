@@ -107,6 +107,7 @@ pub(super) fn origin_not_allowed(request: Head<'_>, origin: Option<&Origin>, own
              has changed `Host`. For nginx: `proxy_set_header Host $http_host;`",
             printable(origin.to_string().as_bytes())
         ),
+        (None, _) if headers.get(ORIGIN).is_none_or(|line| line != "null") => "send the origin as browsers do: once, as scheme, host and port".to_owned(),
         (None, _) => "a page in a sandboxed frame or from a file has the origin `null`: open it from a web server".to_owned(),
     };
     let own = own.map_or("unknown".to_owned(), |own| printable(own.to_string().as_bytes()));

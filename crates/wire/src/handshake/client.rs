@@ -1,5 +1,7 @@
 //! The client's side of the handshake (RFC 6455, 4.1).
 
+use std::fmt;
+
 use http::header::{
     CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
     UPGRADE,
@@ -10,10 +12,16 @@ use super::fields::{self, Single, has_token, printable, single};
 use super::key;
 
 /// A request for a WebSocket connection, and what its answer must be.
-#[derive(Debug)]
 pub struct Offer {
     request: Request<()>,
     key: String,
+}
+
+/// Without the headers, which may hold secrets.
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offer").field("host", &self.request.uri().host()).finish_non_exhaustive()
+    }
 }
 
 /// Why the answer to a handshake is not a WebSocket connection.
@@ -72,7 +80,12 @@ impl Offer {
     pub fn judge(&self, response: &Response<()>) -> Result<Option<String>, AnswerError> {
         let headers = response.headers();
         let wrong = |header: &'static str| {
-            let value = headers.get(header).map_or("absent".to_owned(), |line| printable(line.as_bytes()));
+            let value = match headers.get(header) {
+                None => "absent".to_owned(),
+                // It may repeat a token that was offered as a subprotocol.
+                Some(_) if header == "sec-websocket-protocol" => "not shown".to_owned(),
+                Some(line) => printable(line.as_bytes()),
+            };
             Err(AnswerError::Header { header, value })
         };
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {

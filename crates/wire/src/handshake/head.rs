@@ -13,19 +13,19 @@ const MOST_HEADERS: usize = 100;
 #[non_exhaustive]
 pub enum HeadError {
     /// It has more bytes than are allowed, or more than 100 headers.
-    #[error("the request's head is larger than {limit} bytes or has more than {MOST_HEADERS} headers")]
+    #[error("the head is larger than {limit} bytes or has more than {MOST_HEADERS} headers")]
     TooLarge {
         /// In bytes.
         limit: usize,
     },
     /// It was not complete in time.
-    #[error("the request's head was not complete within {limit:?}")]
+    #[error("the head was not complete within {limit:?}")]
     TooSlow {
         /// The time it had.
         limit: Duration,
     },
     /// It is not well-formed.
-    #[error("the request's head is malformed: {0}")]
+    #[error("the head is malformed: {0}")]
     Malformed(&'static str),
     /// The client began a TLS handshake on a port for plain HTTP.
     #[error("a TLS handshake came to a port for plain HTTP")]
@@ -96,7 +96,9 @@ impl HeadReader {
 fn parse_request(head: &[u8], limit: usize) -> Result<Request<()>, HeadError> {
     let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut lines);
-    parsed.parse(head).map_err(|error| malformed(error, limit))?;
+    if parsed.parse(head).map_err(|error| malformed(error, limit))?.is_partial() {
+        return Err(HeadError::Malformed("the request line"));
+    }
     let mut request = Request::new(());
     *request.method_mut() =
         Method::from_bytes(parsed.method.unwrap_or_default().as_bytes()).map_err(|_| HeadError::Malformed("the method"))?;

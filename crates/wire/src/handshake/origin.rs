@@ -16,12 +16,13 @@ pub enum Origins {
     Any,
 }
 
-/// A scheme, a host and a port, in lower case and with the port always there.
+/// A scheme, a host and a port, in lower case. Browser extensions and app frames have schemes of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
     host: String,
-    port: u16,
+    /// Always there for `http` and `https`.
+    port: Option<u16>,
 }
 
 /// A text that is not an origin.
@@ -30,7 +31,7 @@ pub struct Origin {
 pub struct NotAnOrigin(String);
 
 impl Origin {
-    /// Reads `scheme://host[:port]` for `http` and `https`.
+    /// Reads `scheme://host[:port]`.
     ///
     /// # Errors
     /// [`NotAnOrigin`] for anything else, a path or a `*` among them.
@@ -43,17 +44,15 @@ impl Origin {
     /// The origin of what is served under this scheme and authority (the `Host` header's value).
     pub(crate) fn of(scheme: &str, authority: &str) -> Option<Self> {
         let scheme = scheme.to_ascii_lowercase();
-        let default_port = match scheme.as_str() {
-            "http" => 80,
-            "https" => 443,
-            _ => return None,
-        };
-        if authority.bytes().any(|byte| b"/?#@* \\".contains(&byte)) {
+        let default_port = default_port(&scheme);
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)); // RFC 3986, 3.1
+        if !is_scheme || authority.bytes().any(|byte| b"/?#@* \\".contains(&byte)) {
             return None;
         }
-        let authority: http::uri::Authority = authority.parse().ok()?;
+        let authority: http::uri::Authority = authority.strip_suffix(':').unwrap_or(authority).parse().ok()?;
         let port = match authority.port_u16() {
-            Some(port) => port,
+            Some(port) => Some(port),
             None if authority.as_str() == authority.host() => default_port,
             None => return None, // a port beyond 65,535
         };
@@ -61,17 +60,25 @@ impl Origin {
     }
 
     pub(crate) fn is_https_of(&self, other: &Self) -> bool {
-        self.scheme == "https" && other.scheme == "http" && self.host == other.host && (self.port == 443 || self.port == other.port)
+        self.scheme == "https" && other.scheme == "http" && self.host == other.host && (self.port == Some(443) || self.port == other.port)
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)?;
-        match (self.scheme.as_str(), self.port) {
-            ("http", 80) | ("https", 443) => Ok(()),
-            (_, port) => write!(f, ":{port}"),
+        match self.port {
+            Some(port) if self.port != default_port(&self.scheme) => write!(f, ":{port}"),
+            _ => Ok(()),
         }
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" => Some(80),
+        "https" => Some(443),
+        _ => None,
     }
 }
 
@@ -97,11 +104,13 @@ mod tests {
         assert_eq!(origin("http://[::1]:8080").to_string(), "http://[::1]:8080");
         assert_ne!(origin("http://a"), origin("https://a"));
         assert_ne!(origin("http://a"), origin("http://a:81"));
+        assert_eq!(origin("capacitor://localhost").to_string(), "capacitor://localhost");
     }
 
     #[test]
     fn what_is_no_origin_is_named() {
-        for bad in ["null", "*", "example.com", "https://*", "https://a/b", "ftp://a", "https://u@a", "https://", "https://a:99999"] {
+        for bad in ["null", "*", "example.com", "https://*", "https://a/b", "://a", "1a://a", "https://u@a", "https://", "https://a:99999"]
+        {
             assert!(Origin::parse(bad).is_err(), "{bad}");
         }
     }

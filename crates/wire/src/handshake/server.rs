@@ -122,8 +122,7 @@ impl Policy {
     /// check guards against pages of strangers, and no page can set this header on a handshake.
     fn own_origin(&self, headers: &HeaderMap) -> Option<Origin> {
         const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-        let is_https =
-            self.is_tls || fields::items(headers, FORWARDED_PROTO).next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let is_https = self.is_tls || fields::items(headers, FORWARDED_PROTO).next().is_some_and(is_secure);
         let host = headers.get(HOST)?.to_str().ok()?;
         Origin::of(if is_https { "https" } else { "http" }, host)
     }
@@ -136,6 +135,11 @@ impl Policy {
         // Case counts in the names of subprotocols (RFC 6455, 11.5).
         Ok(self.subprotocols.iter().find(|own| offered().any(|offer| offer == own.as_str())).cloned())
     }
+}
+
+/// Some proxies name the scheme of the page, some that of the WebSocket.
+fn is_secure(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
 }
 
 fn judge_upgrade(request: Head<'_>) -> Result<(), Refusal> {

@@ -130,6 +130,11 @@ impl Life {
         Self { connection: Connection::new(role, Arc::new(config), origin), role, origin, clock: Duration::ZERO }
     }
 
+    pub(crate) fn shuts_down(&mut self) -> bool {
+        let now = self.now();
+        self.connection.poll_shutdown(now)
+    }
+
     pub(crate) fn now(&self) -> Instant {
         self.origin + self.clock
     }
