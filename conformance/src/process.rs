@@ -28,9 +28,9 @@ impl Process {
         Ok(Self { name: name.to_owned(), child, output })
     }
 
-    /// Waits for a line that begins so, and returns the rest of it.
+    /// Waits for a line that begins so, after any indentation, and returns the rest of it.
     pub fn wait_for_line(&self, beginning: &str, within: Duration) -> Result<String> {
-        let found = self.output.wait_for(within, |line| Some(line.strip_prefix(beginning)?.trim().to_owned()));
+        let found = self.output.wait_for(within, |line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()));
         found.ok_or_else(|| self.failure(format!("no line began with {beginning:?} within {within:?}")))
     }
 

@@ -96,6 +96,7 @@ impl Tokens {
 
     /// The user whom a token is for.
     pub(crate) fn check(&self, token: &str) -> Result<String, TokenError> {
+        jsonwebtoken::decode_header(token).map_err(|_| TokenError::Bad("it is not a JWT that is signed with HS256"))?;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| bad(error.kind()))?.claims;
         if let Some(since) = claims.exp.filter(|expires| *expires <= now()) {
             return Err(TokenError::Expired { since });
