@@ -27,7 +27,7 @@ impl Driver {
         Ok(Self { url, profile, _process: process })
     }
 
-    /// What to ask of a new session: headless, of a size for pictures, silent towards the internet, with its console kept.
+    /// What to ask of a new session: headless, silent towards the internet, with its console kept.
     pub fn capabilities(&self) -> Result<serde_json::Map<String, Value>> {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
         let capabilities = json!({
@@ -35,7 +35,7 @@ impl Driver {
             "goog:chromeOptions": {
                 "binary": installed::program("chromium")?,
                 "args": [
-                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1440,900",
+                    "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
                     "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
                     "--disable-quic", profile,
                 ],

@@ -45,6 +45,7 @@ async fn visit(browser: &Client, driver: &Driver, server: &Server, console: &str
     find(browser, "#send").await?.click().await?;
     find(browser, "#log .entry.out").await?;
 
+    show_at(browser, 1440, 900).await?;
     let picture = installed::directory()?.join("console.png");
     std::fs::write(&picture, browser.screenshot().await?)?;
     println!("the console: {}", picture.display());
@@ -61,6 +62,13 @@ async fn visit(browser: &Client, driver: &Driver, server: &Server, console: &str
 async fn find(browser: &Client, selector: &str) -> Result<fantoccini::elements::Element> {
     let found = browser.wait().at_most(SOON).for_element(Locator::Css(selector)).await;
     found.map_err(|error| Failure::new(format!("{selector}: {error}")))
+}
+
+/// Gives the page this size; the browser's own bars come on top.
+async fn show_at(browser: &Client, width: u32, height: u32) -> Result<()> {
+    let bars = browser.execute("return window.outerHeight - window.innerHeight", Vec::new()).await?;
+    let bars = bars.as_u64().and_then(|bars| u32::try_from(bars).ok()).unwrap_or(0);
+    Ok(browser.set_window_size(width, height + bars).await?)
 }
 
 /// Waits until the first such element's text is this.

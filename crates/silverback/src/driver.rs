@@ -40,6 +40,10 @@ pub(crate) struct Driver {
     is_shutting_down: bool,
     /// The peer's FIN was read: there is nothing more to read, though something may still have to be written.
     is_read_to_end: bool,
+    /// Whether `poll_message` is pending once before it acts on the peer's Close or violation, so that a handler in the same task can still
+    /// answer what came before.
+    announces_end: bool,
+    is_end_near: bool,
     write_failure: Option<io::ErrorKind>,
     shared: Option<Arc<Shared>>,
     report: Option<Arc<CloseReport>>,
@@ -59,6 +63,8 @@ impl Driver {
             is_unflushed: false,
             is_shutting_down: false,
             is_read_to_end: false,
+            announces_end: false,
+            is_end_near: false,
             write_failure: None,
             shared: None,
             report: None,
@@ -73,6 +79,10 @@ impl Driver {
         &mut self.connection
     }
 
+    pub(crate) fn announce_end(&mut self) {
+        self.announces_end = true;
+    }
+
     pub(crate) fn report(&self) -> Option<&Arc<CloseReport>> {
         self.report.as_ref()
     }
@@ -83,9 +93,17 @@ impl Driver {
     /// Queued messages wake nobody until [`park`](Self::park) has been called.
     pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
+            if std::mem::take(&mut self.is_end_near) {
+                self.poll_output(cx);
+            }
             while let Some(event) = self.connection.poll_event(self.read_at) {
-                if let Event::Message(message) = event {
-                    return Poll::Ready(Some(message));
+                match event {
+                    Event::Message(message) => return Poll::Ready(Some(message)),
+                    Event::Ending if self.announces_end => {
+                        self.is_end_near = true;
+                        return Poll::Pending;
+                    }
+                    _ => {}
                 }
             }
             self.poll_output(cx);
@@ -118,6 +136,9 @@ impl Driver {
 
     /// Lets queued messages wake `cx`. `false` when there is work now.
     pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
+        if self.is_end_near {
+            return false;
+        }
         let can_pull = self.connection.is_open() && self.connection.transmit_len() < WRITE_AHEAD;
         self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(cx, can_pull))
     }

@@ -177,6 +177,7 @@ impl WebSocket {
         let (tx, rx) = (Sender::new(shared.clone()), Receiver::new(shared.clone()));
         // In an async block, so that a panic before the handler's first await is caught as well.
         let handler = Box::pin(async move { handler(tx, rx).await });
+        self.driver.announce_end();
         let mut run = Run { driver: self.driver, shared, handler: Some(handler), is_paused: false };
         poll_fn(|cx| run.poll(cx)).await;
         run.shared.ended().await

@@ -266,6 +266,23 @@ async fn a_handler_that_is_busy_stops_the_reading_and_nothing_is_lost() {
     assert_eq!(server.await.unwrap().incoming.messages, 2000);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_came_before_a_violation_or_a_close_is_still_answered() {
+    for end in [&[0x88, 0x80, 0, 0, 0, 0][..], &[0xff]] {
+        let (mut raw, server) = raw_client(Upgrader::default()).await;
+        tokio::spawn(server.run(|tx, mut rx| async move {
+            while let Some(message) = rx.recv().await {
+                tx.send(message).await?;
+            }
+            Ok(())
+        }));
+        raw.write_all(&[&[0x81, 0x82, 0, 0, 0, 0, b'h', b'i'], end].concat()).await.unwrap();
+        let mut answer = [0; 5];
+        raw.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"\x81\x02hi\x88");
+    }
+}
+
 /// A server's connection and the bytes on its other side.
 async fn raw_client(upgrader: Upgrader) -> (tokio::io::DuplexStream, silverback::WebSocket) {
     let (ours, mut theirs) = duplex(4096);

@@ -10,7 +10,7 @@ use crate::config::deadline;
 use crate::frame::Opcode;
 use crate::heartbeat::{Pulse, Verdict};
 use crate::reader::{Incoming, Reader};
-use crate::{Cause, CloseCode, CloseFrame, CloseReport, Config, Message, Side, Traffic, Transmit, TransportEnd};
+use crate::{Cause, CloseCode, CloseFrame, CloseReport, Config, Message, ProtocolError, Side, Traffic, Transmit, TransportEnd};
 
 /// Once this many bytes wait to be written, only the latest Ping is kept for an answer (RFC 6455, 5.5.3), so that a peer that sends
 /// Pings and reads nothing costs a bounded amount.
@@ -40,6 +40,9 @@ pub enum Event {
         /// How long the peer took, if this answers the heartbeat's last Ping.
         round_trip: Option<Duration>,
     },
+    /// The peer's Close or a violation, behind everything before it. The next [`poll_event`](Connection::poll_event) acts on it: until
+    /// then, what came before can still be answered.
+    Ending,
 }
 
 /// A message that was not taken, because this end has sent Close or the connection has ended.
@@ -95,7 +98,15 @@ pub struct Connection {
     sent_messages: u64,
     /// `sent_messages` when the transport had last taken everything.
     delivered_messages: u64,
+    /// The end that has been announced by [`Event::Ending`].
+    announced: Option<Box<Announced>>,
     closing: Option<Box<Closing>>,
+}
+
+#[derive(Debug)]
+enum Announced {
+    Close(CloseFrame),
+    Violation(ProtocolError),
 }
 
 /// ```text
@@ -160,6 +171,7 @@ impl Connection {
             incoming: Traffic::default(),
             sent_messages: 0,
             delivered_messages: 0,
+            announced: None,
             closing: None,
         }
     }
@@ -185,37 +197,29 @@ impl Connection {
         if !matches!(self.state, State::Open | State::Closing { .. }) {
             return None;
         }
-        match self.reader.next(self.role, self.config.message_limit) {
-            Ok(None) => None,
+        if let Some(end) = self.announced.take() {
+            self.act_on(*end, now);
+            return None;
+        }
+        let announced = match self.reader.next(self.role, self.config.message_limit) {
+            Ok(None) => return None,
             Ok(Some(Incoming::Message(message))) => {
                 self.incoming.messages += 1;
-                Some(Event::Message(message))
+                return Some(Event::Message(message));
             }
             Ok(Some(Incoming::Ping(payload))) => {
                 self.answer_ping(payload.clone());
-                Some(Event::Ping(payload))
+                return Some(Event::Ping(payload));
             }
             Ok(Some(Incoming::Pong(payload))) => {
                 let round_trip = self.pulse.pong(&payload, now);
-                Some(Event::Pong { payload, round_trip })
+                return Some(Event::Pong { payload, round_trip });
             }
-            Ok(Some(Incoming::Close(frame))) => {
-                self.peer_closed(frame, now);
-                None
-            }
-            Err(error) => {
-                let sent = self.transmit_close(error.into());
-                self.end_begins(Side::Peer, error.into(), sent);
-                // Whoever broke the protocol cannot be trusted to end TCP.
-                self.finish(now, Shutdown::Due);
-                None
-            }
-        }
-    }
-
-    /// Whether bytes have arrived that `poll_event` has not been asked for.
-    pub fn has_unread(&self) -> bool {
-        self.reader.has_input()
+            Ok(Some(Incoming::Close(frame))) => Announced::Close(frame),
+            Err(error) => Announced::Violation(error),
+        };
+        self.announced = Some(Box::new(announced));
+        Some(Event::Ending)
     }
 
     /// Encodes a message for the transport.
@@ -387,6 +391,18 @@ impl Connection {
     fn pong(&mut self, payload: Bytes) {
         self.transmit.frame(self.role, Opcode::Pong, payload);
         self.pong_end = self.transmit.end();
+    }
+
+    fn act_on(&mut self, end: Announced, now: Instant) {
+        match end {
+            Announced::Close(frame) => self.peer_closed(frame, now),
+            Announced::Violation(error) => {
+                let sent = self.transmit_close(error.into());
+                self.end_begins(Side::Peer, error.into(), sent);
+                // Whoever broke the protocol cannot be trusted to end TCP.
+                self.finish(now, Shutdown::Due);
+            }
+        }
     }
 
     fn peer_closed(&mut self, frame: CloseFrame, now: Instant) {

@@ -47,11 +47,6 @@ impl Reader {
         }
     }
 
-    /// Whether bytes are here that have not been asked for.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.input.is_empty()
-    }
-
     /// Drops everything. Used once nothing that arrives matters any more.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
