@@ -6,7 +6,7 @@
 //! | `cargo xtask test` | sets up, builds, runs `cargo test`, then the conformance tests, one after another |
 //!
 //! The run stops at the first failure and ends with a table of what ran and how long it took, then one line that says
-//! whether all is well. [`test`] is the place to start reading.
+//! whether all is well. `test.rs` is the place to start reading.
 
 mod autobahn;
 mod debian;
