@@ -44,3 +44,12 @@ pub use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Config, Hea
 pub use transport::Stream;
 pub use upgrader::{Upgrader, UpgraderBuilder};
 pub use websocket::WebSocket;
+
+/// The guides' examples compile.
+#[cfg(all(doctest, feature = "axum"))]
+mod guides {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+    #[doc = include_str!("../../../docs/library.md")]
+    struct Library;
+}

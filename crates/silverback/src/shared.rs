@@ -203,6 +203,8 @@ impl Shared {
                     return Poll::Ready(false);
                 }
                 inbox.receiver = Some(cx.waker().clone());
+                inbox.queue.release();
+                *messages = VecDeque::new();
                 return Poll::Pending;
             }
             std::mem::swap(messages, &mut inbox.queue.messages);
@@ -260,6 +262,7 @@ impl Shared {
         let has_work = can_pull && (!outbox.queue.messages.is_empty() || matches!(outbox.close, Close::Asked { .. }));
         if !has_work {
             outbox.driver.sleep(cx);
+            outbox.queue.release();
         }
         !has_work
     }
@@ -318,10 +321,14 @@ impl Queue {
     fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes -= message.len();
-        if self.messages.is_empty() && self.messages.capacity() > 64 {
-            self.messages = VecDeque::new(); // a burst is not remembered
-        }
         Some(message)
+    }
+
+    /// Gives its memory back if nothing is in it. Done before sleeping, so that whoever is busy keeps it.
+    fn release(&mut self) {
+        if self.messages.is_empty() {
+            self.messages = VecDeque::new();
+        }
     }
 }
 
