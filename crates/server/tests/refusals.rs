@@ -19,7 +19,7 @@ fn good() -> Request {
 fn refused(server: &Server, request: Request, status: u16, cause: &str) -> Answer {
     let answer = server.ask(request.clone());
     answer.refusal(status, cause);
-    let problem = server.ask(request.header("Accept", "text/html;q=0.1, application/json")).problem(status, cause);
+    let problem = server.ask(request.header("Accept", "text/plain;q=0.1, application/json")).problem(status, cause);
     for part in ["title", "detail", "cure"] {
         assert!(answer.body.contains(problem[part].as_str().unwrap()), "{part} of {problem} is not in {}", answer.body);
     }
@@ -189,7 +189,6 @@ fn a_missing_a_bad_and_an_expired_token_are_told_apart() {
     for (request, cause, says, challenge) in [
         (Request::handshake("/ws"), "token-missing", "no token came", "Bearer realm=\"silverback\""),
         (Request::handshake("/ws").bearer("nonsense"), "token-bad", "it is not a JWT", "error=\"invalid_token\""),
-        (Request::handshake("/ws").bearer(""), "token-bad", "it is not a JWT", "error=\"invalid_token\""),
         (
             Request::handshake("/ws").bearer(&signed(&SECRET.to_uppercase(), &claims(now() + 60))),
             "token-bad",

@@ -25,6 +25,7 @@ mod driver;
 mod handshake;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+mod link;
 mod receiver;
 mod run;
 mod sender;

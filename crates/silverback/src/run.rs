@@ -17,61 +17,51 @@ use crate::shared::Shared;
 /// What a handler ends with. Any error will do, and `?` on the errors of [`Sender`](crate::Sender) works as it should.
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
 
-/// After this many turns in one poll, others on the thread get theirs.
-const TURNS: usize = 32;
-
 /// Drives the connection and the handler until both have ended.
 pub(crate) struct Run<F> {
     pub(crate) driver: Driver,
     pub(crate) shared: Arc<Shared>,
     /// `None` once it has ended.
     pub(crate) handler: Option<Pin<Box<F>>>,
-    pub(crate) is_paused: bool,
 }
 
 impl<F: Future<Output = HandlerResult>> Run<F> {
     /// Ready when the handler and the connection have ended; the report is the driver's.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..TURNS {
+        self.driver.begin_poll();
+        loop {
             let connection = self.poll_connection(cx);
             self.poll_handler(cx);
             if connection.is_ready() {
                 return if self.handler.is_none() { Poll::Ready(()) } else { Poll::Pending };
             }
-            let has_room = self.shared.poll_inbox_room(cx);
-            if self.driver.park(cx) && !(self.is_paused && has_room) {
+            let can_resume = self.driver.is_paused() && self.shared.poll_inbox_room(cx);
+            if !can_resume && self.driver.park(cx) {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 
     /// Moves what arrives to the inbox, as long as it has room. Ready when the connection has ended.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.shared.poll_inbox_room(cx) {
-            if std::mem::take(&mut self.is_paused) {
-                self.driver.resume_reading();
-            }
+        // Once we have said Close, what finds no room is dropped: the peer's Close is behind it.
+        while self.shared.poll_inbox_room(cx) || !self.driver.is_open() || self.driver.has_announced_end() {
             match self.driver.poll_message(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Ready(Some(message)) => match self.shared.deliver(message) {
+                Poll::Ready(Some(message)) if self.shared.poll_inbox_room(cx) => match self.shared.deliver(message) {
                     // The handler is polled right after this; a waker of its own making needs to be told.
-                    Some(waker) if !waker.will_wake(cx.waker()) => waker.wake(),
+                    Some(waker) if self.handler.is_none() || !waker.will_wake(cx.waker()) => waker.wake(),
                     _ => {}
                 },
+                Poll::Ready(Some(_)) => {}
             }
         }
-        self.is_paused = true;
         self.driver.poll_without_reading(cx)
     }
 
     fn poll_handler(&mut self, cx: &mut Context<'_>) {
-        let Some(handler) = &mut self.handler else {
-            self.discard_arrivals(cx);
-            return;
-        };
+        let Some(handler) = &mut self.handler else { return };
         let (frame, cause) = match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(Ok(()))) => (CloseFrame::new(CloseCode::NORMAL, ""), "the handler returned".into()),
@@ -89,13 +79,6 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
         };
         self.handler = None;
         self.shared.ask_to_close(frame, cause);
-        self.discard_arrivals(cx);
-    }
-
-    /// Nobody receives any more, and the peer's Close is to be found behind what it still sends.
-    fn discard_arrivals(&mut self, cx: &mut Context<'_>) {
-        let mut messages = Default::default();
-        let _ = self.shared.poll_arrivals(cx, &mut messages);
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! No lock is held while anything else runs: each critical section moves values and returns the waker to wake, if any.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use silverback_wire::{CloseFrame, CloseReport, Connection, Message};
-use tokio::sync::Notify;
+use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Written};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
 
 /// How much may wait in one direction. A message that finds its queue empty is always taken, whatever its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,10 @@ pub(crate) struct Shared {
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     end: OnceLock<Arc<CloseReport>>,
-    /// Room in the outbox, or the end.
-    room: Notify,
+    /// Room in the outbox, in bytes and in messages. They are semaphores for their queue: who waits longest is served first, so that a
+    /// large message is not overtaken for ever by small ones.
+    byte_room: Semaphore,
+    message_room: Semaphore,
     /// Something that was queued is with the kernel, or the end.
     progress: Notify,
     ended: Notify,
@@ -44,11 +48,12 @@ pub(crate) struct Shared {
 struct Outbox {
     queue: Queue,
     close: Close,
-    /// Messages ever queued, and those of them that the kernel has taken.
+    /// Messages ever queued.
     queued: u64,
+    /// So many of them are with the kernel.
     written: u64,
-    /// How many handles wait for room, so that nobody is notified in vain.
-    waiting: usize,
+    /// So many of them will be when the transport has taken everything up to this byte.
+    milestone: Option<(u64, u64)>,
     driver: Parking,
 }
 
@@ -57,8 +62,8 @@ enum Close {
     #[default]
     NotAsked,
     /// To be done when the queue is empty.
-    Asked { frame: CloseFrame, cause: std::borrow::Cow<'static, str> },
-    /// Done, or the connection ended otherwise.
+    Asked { frame: CloseFrame, cause: Cow<'static, str> },
+    /// Done, or the connection is ending otherwise.
     Done,
 }
 
@@ -67,6 +72,8 @@ enum Close {
 struct Inbox {
     queue: Queue,
     receiver: Option<Waker>,
+    /// The receiver is gone, and what arrives is for nobody.
+    is_deserted: bool,
     is_over: bool,
     driver: Parking,
 }
@@ -98,7 +105,8 @@ impl Shared {
             outbox: Mutex::default(),
             inbox: Mutex::default(),
             end: OnceLock::new(),
-            room: Notify::new(),
+            byte_room: Semaphore::new(outbox_limits.bytes.min(Semaphore::MAX_PERMITS)),
+            message_room: Semaphore::new(outbox_limits.messages.min(Semaphore::MAX_PERMITS)),
             progress: Notify::new(),
             ended: Notify::new(),
             outbox_limits,
@@ -109,40 +117,48 @@ impl Shared {
     // The handles' side.
 
     pub(crate) fn push(&self, message: Message) -> Result<(), Rejected> {
+        let reject = |error, message| match error {
+            TryAcquireError::NoPermits => Rejected::Full(message),
+            TryAcquireError::Closed => Rejected::Closed(message),
+        };
+        let one = match self.message_room.try_acquire() {
+            Ok(one) => one,
+            Err(error) => return Err(reject(error, message)),
+        };
+        let bytes = match self.byte_room.try_acquire_many(self.cost(&message)) {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(reject(error, message)),
+        };
+        self.push_with(message, one, bytes).map_err(Rejected::Closed)
+    }
+
+    /// As `push`, but waits for room. The message is queued in the same step in which this becomes ready, so dropping it queues nothing.
+    pub(crate) async fn push_or_wait(&self, message: Message) -> Result<(), Message> {
+        let Ok(one) = self.message_room.acquire().await else { return Err(message) };
+        let Ok(bytes) = self.byte_room.acquire_many(self.cost(&message)).await else { return Err(message) };
+        self.push_with(message, one, bytes)
+    }
+
+    fn push_with(&self, message: Message, one: SemaphorePermit<'_>, bytes: SemaphorePermit<'_>) -> Result<(), Message> {
         let driver = {
             let mut outbox = lock(&self.outbox);
             if !matches!(outbox.close, Close::NotAsked) {
-                return Err(Rejected::Closed(message));
-            }
-            if !outbox.queue.has_room(message.len(), self.outbox_limits) {
-                return Err(Rejected::Full(message));
+                return Err(message);
             }
             outbox.queue.push(message);
             outbox.queued += 1;
             outbox.driver.wake()
         };
+        one.forget(); // given back when the message is pulled
+        bytes.forget();
         wake(driver);
         Ok(())
     }
 
-    /// As `push`, but waits for room. The message is queued in the same step in which this becomes ready, so dropping it queues nothing.
-    pub(crate) async fn push_or_wait(&self, mut message: Message) -> Result<(), Message> {
-        loop {
-            match self.push(message) {
-                Ok(()) => return Ok(()),
-                Err(Rejected::Closed(message)) => return Err(message),
-                Err(Rejected::Full(returned)) => message = returned,
-            }
-            let mut room = std::pin::pin!(self.room.notified());
-            room.as_mut().enable();
-            let _waiting = Waiting::new(self);
-            match self.push(message) {
-                Ok(()) => return Ok(()),
-                Err(Rejected::Closed(message)) => return Err(message),
-                Err(Rejected::Full(returned)) => message = returned,
-            }
-            room.await;
-        }
+    /// The room that a message takes, in bytes. One that is larger than the whole queue takes all of it.
+    fn cost(&self, message: &Message) -> u32 {
+        let cost = message.len().min(self.outbox_limits.bytes).min(Semaphore::MAX_PERMITS);
+        u32::try_from(cost).unwrap_or(u32::MAX)
     }
 
     /// Waits until everything that is queued now is with the kernel. `false` when the connection ended before.
@@ -162,7 +178,7 @@ impl Shared {
     }
 
     /// Asks for a close behind what is queued. The first to ask decides the code.
-    pub(crate) fn ask_to_close(&self, frame: CloseFrame, cause: std::borrow::Cow<'static, str>) {
+    pub(crate) fn ask_to_close(&self, frame: CloseFrame, cause: Cow<'static, str>) {
         let driver = {
             let mut outbox = lock(&self.outbox);
             if matches!(outbox.close, Close::NotAsked) {
@@ -170,7 +186,7 @@ impl Shared {
             }
             outbox.driver.wake()
         };
-        self.room.notify_waiters(); // who waits for room learns that there will be none
+        self.close_room();
         wake(driver);
     }
 
@@ -215,43 +231,73 @@ impl Shared {
         Poll::Ready(true)
     }
 
+    /// The receiver is gone: what arrives from now on is dropped, and reading goes on to find the end.
+    pub(crate) fn desert(&self) {
+        let (driver, _dropped) = {
+            let mut inbox = lock(&self.inbox);
+            inbox.is_deserted = true;
+            inbox.receiver = None;
+            (inbox.driver.wake(), std::mem::take(&mut inbox.queue))
+        };
+        wake(driver);
+    }
+
     // The driver's side.
 
-    /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for.
-    pub(crate) fn pull(&self, connection: &mut Connection, most: usize, now: impl Fn() -> std::time::Instant) {
-        let has_waiting = {
+    /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether
+    /// a close has to wait behind messages.
+    pub(crate) fn pull(&self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant) -> bool {
+        let (mut count, mut bytes) = (0, 0);
+        let (is_closed, is_close_waiting) = {
             let mut outbox = lock(&self.outbox);
             outbox.driver.is_asleep = false;
-            let mut has_pulled = false;
             while connection.is_open() && connection.transmit_len() < most {
                 let Some(message) = outbox.queue.pop() else { break };
-                has_pulled = true;
+                count += 1;
+                bytes += self.cost(&message) as usize;
                 if connection.send(message).is_err() {
                     break;
                 }
             }
-            if outbox.queue.messages.is_empty()
-                && matches!(outbox.close, Close::Asked { .. })
-                && let Close::Asked { frame, cause } = std::mem::replace(&mut outbox.close, Close::Done)
-            {
-                connection.close_because(frame, cause, now());
+            if count > 0 && outbox.milestone.is_none() {
+                outbox.milestone = Some((outbox.pulled(), connection.written().end));
             }
-            has_pulled && outbox.waiting > 0
+            if outbox.queue.messages.is_empty() {
+                outbox.close_connection(connection, now);
+            }
+            if !connection.is_open() {
+                outbox.close = Close::Done; // whatever is queued now could only be lost
+            }
+            (matches!(outbox.close, Close::Done), matches!(outbox.close, Close::Asked { .. }))
         };
-        if has_waiting {
-            self.room.notify_waiters();
+        if is_closed && !self.message_room.is_closed() {
+            self.close_room();
         }
+        if count > 0 {
+            self.byte_room.add_permits(bytes);
+            self.message_room.add_permits(count);
+        }
+        is_close_waiting
     }
 
-    /// Notes that the kernel has everything that was pulled.
-    pub(crate) fn all_written(&self) {
+    /// Closes in front of what is still queued, which has had its time.
+    pub(crate) fn close_now(&self, connection: &mut Connection, now: Instant) {
+        lock(&self.outbox).close_connection(connection, || now);
+    }
+
+    /// Notes how far the transport has come.
+    pub(crate) fn note_written(&self, written: Written) {
         {
             let mut outbox = lock(&self.outbox);
-            let written = outbox.queued - outbox.queue.messages.len() as u64;
-            if written == outbox.written {
-                return;
+            match outbox.milestone {
+                Some((count, end)) if end <= written.taken => outbox.written = count,
+                _ => return,
             }
-            outbox.written = written;
+            let pulled = outbox.pulled();
+            outbox.milestone = (pulled > outbox.written).then_some((pulled, written.end));
+            if written.taken == written.end {
+                (outbox.written, outbox.milestone) = (pulled, None);
+            }
         }
         self.progress.notify_waiters();
     }
@@ -270,17 +316,22 @@ impl Shared {
     /// Whether there is room for another message. If not, `cx` is woken when there is.
     pub(crate) fn poll_inbox_room(&self, cx: &Context<'_>) -> bool {
         let mut inbox = lock(&self.inbox);
-        let has_room = inbox.queue.has_room(0, self.inbox_limits);
+        let limits = self.inbox_limits;
+        let queue = &inbox.queue;
+        let has_room = queue.messages.is_empty() || (queue.messages.len() < limits.messages && queue.bytes < limits.bytes);
         if !has_room {
             inbox.driver.sleep(cx);
         }
         has_room
     }
 
-    /// Hands a message to the receiver. The waker is the receiver's, if it sleeps.
+    /// Hands a message to the receiver, if there still is one. The waker is the receiver's, if it sleeps.
     #[must_use]
     pub(crate) fn deliver(&self, message: Message) -> Option<Waker> {
         let mut inbox = lock(&self.inbox);
+        if inbox.is_deserted {
+            return None;
+        }
         inbox.queue.push(message);
         inbox.receiver.take()
     }
@@ -293,26 +344,45 @@ impl Shared {
             report.unsent.messages += outbox.queue.messages.len() as u64;
             report.unsent.bytes += outbox.queue.bytes as u64;
             outbox.queue = Queue::default();
+            outbox.driver = Parking::default(); // a handle that is kept must not keep the task
         }
         let report = self.end.get_or_init(|| Arc::new(report)).clone();
         let receiver = {
             let mut inbox = lock(&self.inbox);
             inbox.is_over = true;
+            inbox.driver = Parking::default();
             inbox.receiver.take()
         };
         wake(receiver);
-        self.room.notify_waiters();
+        self.close_room();
         self.progress.notify_waiters();
         self.ended.notify_waiters();
         report
     }
+
+    /// Who waits for room learns that there will be none.
+    fn close_room(&self) {
+        self.byte_room.close();
+        self.message_room.close();
+    }
+}
+
+impl Outbox {
+    /// Messages that were moved into the connection.
+    fn pulled(&self) -> u64 {
+        self.queued - self.queue.messages.len() as u64
+    }
+
+    fn close_connection(&mut self, connection: &mut Connection, now: impl Fn() -> Instant) {
+        if matches!(self.close, Close::Asked { .. })
+            && let Close::Asked { frame, cause } = std::mem::replace(&mut self.close, Close::Done)
+        {
+            connection.close_because(frame, cause, now());
+        }
+    }
 }
 
 impl Queue {
-    fn has_room(&self, size: usize, limits: QueueLimits) -> bool {
-        self.messages.is_empty() || (self.messages.len() < limits.messages && self.bytes.saturating_add(size) <= limits.bytes)
-    }
-
     fn push(&mut self, message: Message) {
         self.bytes += message.len();
         self.messages.push_back(message);
@@ -344,22 +414,6 @@ impl Parking {
     #[must_use]
     fn wake(&mut self) -> Option<Waker> {
         if std::mem::take(&mut self.is_asleep) { self.waker.clone() } else { None }
-    }
-}
-
-/// Counts a handle among those that wait for room, for as long as it lives.
-struct Waiting<'a>(&'a Shared);
-
-impl<'a> Waiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        lock(&shared.outbox).waiting += 1;
-        Self(shared)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.outbox).waiting -= 1;
     }
 }
 

@@ -69,38 +69,44 @@ impl WebSocket {
         if let Some(message) = self.arrived.pop_front() {
             return Poll::Ready(Some(message));
         }
-        self.driver.resume_reading();
+        self.driver.begin_poll();
         self.poll_parked(cx)
     }
 
     /// Sends a message, waiting until the kernel has taken it. What arrives meanwhile is kept for `recv`, up to a bound.
     ///
-    /// Cancel-safe in this sense: a frame is never cut. Dropped before it is ready, the message is still sent, in its place, by the next call
-    /// on this connection.
+    /// Cancel-safe in this sense: a frame is never cut. Dropped before it is ready, the message is either not sent, or sent whole, and before
+    /// any other, by the next call on this connection.
     ///
     /// # Errors
     /// [`Closed`] gives the message back once the connection is closing or has ended. A message that was taken and then lost with the
     /// connection is counted in [`CloseReport::unsent`].
     pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Closed> {
+        if !self.driver.has_room() {
+            poll_fn(|cx| self.poll_until(cx, Driver::has_room)).await; // so that sends that are given up do not pile up
+        }
         self.driver.connection().send(message.into()).map_err(|not_open| Closed(not_open.0))?;
-        poll_fn(|cx| self.poll_sent(cx)).await;
+        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
         Ok(())
     }
 
-    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.driver.poll_flush(cx).is_ready() {
+    /// Writes until `is_done`, or until the connection has ended.
+    fn poll_until(&mut self, cx: &mut Context<'_>, is_done: fn(&Driver) -> bool) -> Poll<()> {
+        self.driver.poll_output(cx);
+        if is_done(&self.driver) {
             return Poll::Ready(());
         }
         // The peer takes nothing: it may be waiting for us to read, or be gone.
+        self.driver.begin_poll();
         while self.arrived.len() < self.inbox_limits.messages && self.arrived_bytes() < self.inbox_limits.bytes {
             match self.poll_parked(cx) {
                 Poll::Ready(Some(message)) => self.arrived.push_back(message),
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending if self.driver.connection().transmit_len() == 0 => return Poll::Ready(()),
+                Poll::Pending if is_done(&self.driver) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if self.driver.poll_without_reading(cx).is_ready() { Poll::Ready(()) } else { self.driver.poll_flush(cx) }
+        if self.driver.poll_without_reading(cx).is_ready() || is_done(&self.driver) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn arrived_bytes(&self) -> usize {
@@ -178,7 +184,7 @@ impl WebSocket {
         // In an async block, so that a panic before the handler's first await is caught as well.
         let handler = Box::pin(async move { handler(tx, rx).await });
         self.driver.announce_end();
-        let mut run = Run { driver: self.driver, shared, handler: Some(handler), is_paused: false };
+        let mut run = Run { driver: self.driver, shared, handler: Some(handler) };
         poll_fn(|cx| run.poll(cx)).await;
         run.shared.ended().await
     }

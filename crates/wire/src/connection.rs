@@ -50,6 +50,15 @@ pub enum Event {
 #[error("the connection is closed or closing: the message was not sent")]
 pub struct NotOpen(pub Message);
 
+/// Positions in the stream of everything that a connection writes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Up to here the transport has taken it.
+    pub taken: u64,
+    /// Up to here it is encoded.
+    pub end: u64,
+}
+
 /// One open WebSocket connection, without its socket.
 ///
 /// Whoever owns the socket drives it with these verbs:
@@ -290,6 +299,16 @@ impl Connection {
     /// How many bytes wait to be written.
     pub fn transmit_len(&self) -> usize {
         self.transmit.remaining()
+    }
+
+    /// How many bytes the transport has taken in all, and how many it will have when it has taken what waits now.
+    pub fn written(&self) -> Written {
+        Written { taken: self.transmit.taken(), end: self.transmit.end() }
+    }
+
+    /// When a close that is wanted at `now` has to be over.
+    pub fn close_deadline(&self, now: Instant) -> Instant {
+        deadline(now, self.config.close_timeout)
     }
 
     /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written.

@@ -39,7 +39,7 @@ mod transmit;
 
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Config, Heartbeat};
-pub use connection::{Connection, Event, NotOpen, Role};
+pub use connection::{Connection, Event, NotOpen, Role, Written};
 pub use error::ProtocolError;
 pub use message::{Message, NotText, Text};
 pub use report::{Cause, CloseReport, Side, Traffic, TransportEnd};

@@ -1,12 +1,12 @@
 //! The real binary, and a client that says exactly what it is told to.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod http;
 mod process;
 mod websocket;
 
 pub(crate) use http::{Answer, Client, Request};
-pub(crate) use process::{Run, Server, run};
+pub(crate) use process::{Run, Server, command, run};
 pub(crate) use websocket::{Frame, WebSocket};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

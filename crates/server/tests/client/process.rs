@@ -1,5 +1,6 @@
 //! The binary as a process: what it prints, and how it ends.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +15,7 @@ use super::{Answer, Client, DEADLINE, KEY, Request, WebSocket, token};
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
+    joined: Cell<usize>,
     stdout: Arc<Output>,
     stderr: Arc<Output>,
 }
@@ -34,7 +36,7 @@ impl Server {
         let first = stdout.wait_for("\n");
         let address =
             first.lines().next().and_then(|line| line.strip_prefix("listening on http://")).unwrap_or_else(|| unreachable!("{first}"));
-        Self { address: address.parse().unwrap(), child, stdout, stderr }
+        Self { address: address.parse().unwrap(), child, joined: Cell::new(0), stdout, stderr }
     }
 
     pub(crate) fn connect(&self) -> Client {
@@ -56,8 +58,14 @@ impl Server {
         self.upgrade(Request::handshake("/ws").header("Authorization", &format!("Bearer {}", token(user))))
     }
 
+    /// A session by this handshake, once the server knows of it.
+    #[track_caller]
     pub(crate) fn upgrade(&self, request: Request) -> WebSocket {
-        self.connect().upgrade(request).1
+        let socket = self.connect().upgrade(request).1;
+        self.joined.set(self.joined.get() + 1);
+        let is_known = self.stderr.try_wait(|state| state.text.matches(" connected session=").count() >= self.joined.get());
+        assert!(is_known, "{}", self.log_so_far());
+        socket
     }
 
     /// The server is as it should be: it answers, and lets a good client in.
@@ -66,6 +74,14 @@ impl Server {
         let mut socket = self.join("the-next-one");
         socket.close(1000, "done");
         assert_eq!(socket.closed().0, 1000);
+    }
+
+    /// Waits until all sessions but `staying` have left.
+    #[track_caller]
+    pub(crate) fn wait_for_ends(&self, staying: usize) {
+        let ended = self.joined.get() - staying;
+        let have_left = self.stderr.try_wait(|state| state.text.matches(" ended session=").count() >= ended);
+        assert!(have_left, "{}", self.log_so_far());
     }
 
     pub(crate) fn log_so_far(&self) -> String {
@@ -97,6 +113,7 @@ impl Server {
 
     /// Stops it, and gives all that it has ever printed.
     pub(crate) fn stopped(mut self) -> (String, String) {
+        self.ask(Request::new("GET", "/health/live")); // it hears signals once it serves
         self.signal(Signal::TERM);
         let (_, stdout, stderr) = self.ended();
         (stdout, stderr)

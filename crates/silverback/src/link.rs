@@ -1,0 +1,131 @@
+//! The transport, and how far each of its two directions has come.
+
+use std::cell::RefCell;
+use std::future::Future as _;
+use std::io::{self, IoSlice};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use silverback_wire::{Connection, TransportEnd};
+use tokio::io::{AsyncReadExt, AsyncWrite};
+
+use crate::transport::Transport;
+
+/// What is read at once. The buffer belongs to the thread and is lent to whichever connection has something to read, so that a quiet
+/// connection holds none.
+const READ_SIZE: usize = 64 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<BytesMut> = RefCell::new(BytesMut::new());
+}
+
+/// A transport that is read and written until it is dropped.
+pub(crate) struct Link {
+    transport: Transport,
+    /// Bytes were written since the last flush. TCP takes them as they are written; TLS and upgraded connections may hold them back.
+    is_unflushed: bool,
+    shutdown: Shutdown,
+    /// The peer's FIN was read: there is nothing more to read, though something may still have to be written.
+    is_read_to_end: bool,
+    write_failure: Option<io::ErrorKind>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    NotAsked,
+    Asked,
+    Done,
+}
+
+impl Link {
+    pub(crate) fn new(transport: Transport) -> Self {
+        Self { transport, is_unflushed: false, shutdown: Shutdown::NotAsked, is_read_to_end: false, write_failure: None }
+    }
+
+    pub(crate) fn write_failure(&self) -> Option<TransportEnd> {
+        self.write_failure.map(TransportEnd::Failed)
+    }
+
+    /// Whether the kernel has all that the transport has taken.
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.is_unflushed && self.write_failure.is_none()
+    }
+
+    pub(crate) fn has_written(&self, connection: &Connection) -> bool {
+        connection.transmit_len() == 0 && self.is_flushed()
+    }
+
+    /// Writes until nothing waits. What is left is remembered by the connection, so this may be dropped and repeated at will. After a
+    /// failure it is pending for good: what the peer said before may still be there to be read, so reading tells the end.
+    pub(crate) fn poll_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<()> {
+        if self.write_failure.is_some() {
+            return Poll::Pending;
+        }
+        match ready!(self.try_write(connection, cx)) {
+            Ok(()) => Poll::Ready(()),
+            Err(failure) => {
+                self.write_failure = Some(failure.kind());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn try_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(transmit) = connection.poll_transmit() {
+            let mut slices = [IoSlice::new(&[]); 32];
+            let count = transmit.chunks_vectored(&mut slices);
+            let written = match &slices[..count] {
+                [one] => Pin::new(&mut self.transport).poll_write(cx, one),
+                many => Pin::new(&mut self.transport).poll_write_vectored(cx, many),
+            };
+            let Poll::Ready(written) = written else {
+                self.is_unflushed = self.is_unflushed && Pin::new(&mut self.transport).poll_flush(cx)?.is_pending();
+                return Poll::Pending;
+            };
+            match written? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => transmit.advance(count),
+            }
+            self.is_unflushed = true;
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
+            self.is_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the write side, now or as soon as the transport lets us.
+    pub(crate) fn poll_shutdown(&mut self, is_asked: bool, cx: &mut Context<'_>) {
+        if is_asked && self.shutdown == Shutdown::NotAsked {
+            self.shutdown = Shutdown::Asked;
+        }
+        // A failure shows itself when the peer's end is read.
+        if self.shutdown == Shutdown::Asked && Pin::new(&mut self.transport).poll_shutdown(cx).is_ready() {
+            self.shutdown = Shutdown::Done;
+        }
+    }
+
+    /// The next bytes, or the end of the transport, which is told once.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<BytesMut, TransportEnd>> {
+        if self.is_read_to_end {
+            return self.write_failure().map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)));
+        }
+        // Taken, not borrowed: the stream may itself be made of a WebSocket that reads on this thread.
+        let mut buffer = READ_BUFFER.take();
+        buffer.reserve(READ_SIZE); // the same memory again, once nobody shares it
+        let read = pin!(self.transport.read_buf(&mut buffer)).poll(cx);
+        let bytes = buffer.split();
+        READ_BUFFER.set(buffer);
+        let end = match (read, self.write_failure()) {
+            (Poll::Ready(Ok(1..)), _) => return Poll::Ready(Ok(bytes)),
+            (_, Some(failure)) => failure,
+            (Poll::Ready(Ok(0)), None) => TransportEnd::Finished,
+            (Poll::Ready(Err(error)), None) => TransportEnd::Failed(error.kind()),
+            (Poll::Pending, None) => return Poll::Pending,
+        };
+        self.is_read_to_end = true;
+        Poll::Ready(Err(end))
+    }
+}
