@@ -279,3 +279,17 @@ impl Drop for Driver {
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a connection costs while nothing is in it, beside the task, the timer and the socket. Growth is a decision, not an accident.
+    #[test]
+    fn a_connection_is_small() {
+        let sizes = [("Connection", size_of::<Connection>(), 368), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 456)];
+        for (name, size, most) in sizes {
+            assert!(size <= most, "{name} has {size} bytes");
+        }
+    }
+}
