@@ -7,6 +7,7 @@ use silverback::{CloseCode, Message, TrySendError, WebSocket};
 
 use crate::events::{Events, Subscription};
 use crate::registry::Registry;
+use crate::session::Member;
 use crate::{Identity, Session, SessionInfo};
 
 /// Everybody who is connected here. Clones are the same hub.
@@ -48,6 +49,11 @@ impl Hub {
         oldest_first(self.registry.all().into_iter().map(|member| member.info).collect())
     }
 
+    /// Begins to close every session, and tells how many were not closing already.
+    pub fn close_all(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> usize {
+        close(&self.registry.all(), code, reason.into())
+    }
+
     /// What happens from now on.
     pub fn subscribe(&self) -> Subscription {
         self.events.subscribe()
@@ -83,15 +89,15 @@ impl User<'_> {
         oldest_first(members.into_iter().map(|member| member.info).collect())
     }
 
-    /// Begins to close every session of the user, and tells how many. They leave when their connections have ended.
+    /// Begins to close every session of the user, and tells how many were not closing already. They leave when their connections have
+    /// ended.
     pub fn close(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> usize {
-        let reason = reason.into();
-        let members = self.hub.registry.of_user(self.name);
-        for member in &members {
-            member.sender.begin_close(code, reason.clone());
-        }
-        members.len()
+        close(&self.hub.registry.of_user(self.name), code, reason.into())
     }
+}
+
+fn close(members: &[Member], code: CloseCode, reason: Cow<'static, str>) -> usize {
+    members.iter().filter(|member| member.sender.begin_close(code, reason.clone())).count()
 }
 
 fn oldest_first(mut sessions: Vec<Arc<SessionInfo>>) -> Vec<Arc<SessionInfo>> {

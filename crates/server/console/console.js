@@ -108,7 +108,7 @@ async function api(path, options = {}) {
   if (response.ok) return response;
   if (response.status === 401 && key === state.key) askForKey("The server did not accept this key. Was it started anew?");
   const { detail, title } = await response.json().catch(() => ({}));
-  throw Object.assign(new Error(detail ?? title ?? `the server answered ${response.status}`), { status: response.status });
+  throw Object.assign(new Error(detail || title || `the server answered ${response.status}`), { status: response.status });
 }
 
 // ── Your own connection ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,7 +204,7 @@ function showState(word) {
 }
 
 function showTokenCommand() {
-  ui["token-command"].textContent = `silverback token --user ${shellQuoted(ui.name.value || ui.name.placeholder)}`;
+  ui["token-command"].textContent = `silverback token --user=${shellQuoted(ui.name.value || ui.name.placeholder)}`;
 }
 
 // ── Sending through the API ──────────────────────────────────────────────────────────────────────────────────────────

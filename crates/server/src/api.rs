@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,16 +34,22 @@ impl IntoResponse for Problem {
     }
 }
 
+/// The user in the path.
+type UserPath = Result<Path<String>, PathRejection>;
+
+fn user_of(path: UserPath) -> Result<String, Problem> {
+    let not_text =
+        |_| Problem(bad_request("user-not-valid", "the user in the path is not UTF-8").cure("write the name in UTF-8, percent-encoded"));
+    Ok(path.map_err(not_text)?.0)
+}
+
 fn bad_request(cause: &'static str, title: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, cause, title)
 }
 
 /// `POST /v1/users/{user}/messages`: the body goes to every session of the user.
-pub(crate) async fn send_to_user(
-    State(app): State<App>,
-    Path(user): Path<String>,
-    request: Request,
-) -> Result<Json<DeliveryJson>, Problem> {
+pub(crate) async fn send_to_user(State(app): State<App>, user: UserPath, request: Request) -> Result<Json<DeliveryJson>, Problem> {
+    let user = user_of(user)?;
     let kind = kind(request.headers());
     let body = read_body(request.into_body(), app.message_limit).await?;
     let message = match kind {
@@ -56,10 +63,11 @@ pub(crate) async fn send_to_user(
 }
 
 /// `GET /v1/users/{user}`: the user's sessions.
-pub(crate) async fn user(State(app): State<App>, Path(user): Path<String>) -> Json<Value> {
+pub(crate) async fn user(State(app): State<App>, user: UserPath) -> Result<Json<Value>, Problem> {
+    let user = user_of(user)?;
     let sessions = app.hub.user(&user).sessions();
     let sessions: Vec<_> = sessions.iter().map(|session| SessionJson::from(&**session)).collect();
-    Json(json!({ "user": user, "sessions": sessions }))
+    Ok(Json(json!({ "user": user, "sessions": sessions })))
 }
 
 #[derive(Deserialize)]
@@ -72,11 +80,14 @@ pub(crate) struct CloseWith {
 /// `DELETE /v1/users/{user}?code=&reason=`: closes the user's sessions.
 pub(crate) async fn close_user(
     State(app): State<App>,
-    Path(user): Path<String>,
-    with: Result<Query<CloseWith>, axum::extract::rejection::QueryRejection>,
+    user: UserPath,
+    with: Result<Query<CloseWith>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let with =
-        with.map_err(|error| Problem(bad_request("query-not-valid", "`code` is a number and `reason` a text").arrived(error.body_text())))?;
+    let user = user_of(user)?;
+    let with = with.map_err(|_| {
+        let cure = "write ?code=4000&reason=bye, or leave either out";
+        Problem(bad_request("query-not-valid", "`code` is a number from 1000 to 4999, `reason` a text, and there are no others").cure(cure))
+    })?;
     let code = CloseCode::new(with.code.unwrap_or(1000)).map_err(|error| {
         Problem(
             bad_request("close-code-not-valid", error.to_string())
@@ -99,12 +110,13 @@ pub(crate) async fn sessions(State(app): State<App>) -> Json<Value> {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a text `user`")]
 struct TokenFor {
     user: String,
 }
 
 /// `POST /v1/tokens`: a token for any user, as long as the secret is a throw-away one.
-pub(crate) async fn mint_token(State(app): State<App>, request: Request) -> Result<Json<Value>, Problem> {
+pub(crate) async fn mint_token(State(app): State<App>, request: Request) -> Result<Response, Problem> {
     let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else {
         let refusal =
             Refusal::new(StatusCode::NOT_FOUND, "tokens-not-minted", "this server does not mint tokens: its secret is configured");
@@ -115,7 +127,8 @@ pub(crate) async fn mint_token(State(app): State<App>, request: Request) -> Resu
         Problem(bad_request("body-not-valid", "the body must be JSON like {\"user\":\"alice\"}").arrived(error.to_string()))
     })?;
     let (token, expires) = tokens.mint(&user, CONSOLE_TOKEN).map_err(|error| Problem(bad_request("user-not-valid", error.to_string())))?;
-    Ok(Json(json!({ "user": user, "token": token, "expires_at": timestamp(expires) })))
+    let body = json!({ "user": user, "token": token, "expires_at": timestamp(expires) });
+    Ok(([(CACHE_CONTROL, "no-store")], Json(body)).into_response())
 }
 
 #[derive(Clone, Copy)]

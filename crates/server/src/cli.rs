@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,8 +31,9 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = format!("Environment: {}", crate::config::variables().join(", ")))]
 struct Serve {
-    /// A configuration file (TOML). SILVERBACK_… variables override it, flags override both
+    /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on [default: 127.0.0.1:8080]
@@ -92,14 +94,14 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             process::block_on(serve::serve(config))?
         }
         Command::Echo(arguments) => {
-            let log = Config::load(None)?.log;
-            start_log(&log)?;
+            start_log(&crate::config::log_filter())?;
             process::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
         Command::Token(arguments) => {
             let config = Config::load(arguments.config.as_deref())?;
-            println!("{}", token::for_command_line(&config, &arguments.user, arguments.ttl)?);
+            let token = token::for_command_line(&config, &arguments.user, arguments.ttl)?;
+            writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }
     }
@@ -110,6 +112,12 @@ fn start_log(filter: &str) -> Result<(), Box<dyn std::error::Error>> {
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| format!("SILVERBACK_LOG (`log`) {filter:?} is not a log filter: {error}; write debug or info"))?;
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_terminal).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .with_target(false)
+        .log_internal_errors(false)
+        .init();
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The configuration: a TOML file, overridden by the environment, overridden by flags.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use figment::Figment;
+use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use serde::Deserialize;
 use silverback::wire::handshake::{Origin, Origins};
@@ -114,36 +116,45 @@ impl Default for Limits {
 const ENVIRONMENT: [&str; 7] =
     ["listen", "log", "auth.secret", "api.key", "heartbeat.ping_after", "heartbeat.dead_after", "limits.message"];
 
-/// What is wrong with the configuration, where, and what to do.
+/// What is wrong with the configuration, where, and what to do. It never quotes a value, which may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     #[error("the configuration file {0} cannot be read")]
     File(String, #[source] std::io::Error),
-    #[error("the configuration is wrong: {0}")]
-    Value(Box<figment::Error>),
+    #[error("{place}: {problem}")]
+    Value { place: String, problem: String },
     #[error("{key} {problem}")]
     Key { key: &'static str, problem: String },
 }
 
 impl Config {
     pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::load_with(file, |name| std::env::var(name).ok())
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy();
+            if name.starts_with("SILVERBACK_") && !variables().iter().any(|known| *known == name) {
+                eprintln!("silverback: {name} is not a setting and has no effect; the settings are {}", variables().join(", "));
+            }
+        }
+        Self::load_with(file, |name| std::env::var_os(name))
     }
 
-    fn load_with(file: Option<&Path>, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    fn load_with(file: Option<&Path>, environment: impl Fn(&str) -> Option<OsString>) -> Result<Self, ConfigError> {
         let mut figment = Figment::new();
         if let Some(file) = file {
             let text = std::fs::read_to_string(file).map_err(|error| ConfigError::File(file.display().to_string(), error))?;
             figment = figment.merge(Toml::string(&text));
         }
+        let is_set = |key: &str| environment(&variable(key)).is_some();
         for key in ENVIRONMENT {
             let name = variable(key);
-            if let Some(value) = environment(&name) {
-                // As text, whatever it looks like: a secret of digits is not a number.
-                figment = figment.merge(Serialized::default(key, value));
-            }
+            let Some(value) = environment(&name) else { continue };
+            let Ok(value) = value.into_string() else {
+                return Err(ConfigError::Value { place: name, problem: "its value is not UTF-8".to_owned() });
+            };
+            // As text, whatever it looks like: a secret of digits is not a number.
+            figment = figment.merge(Serialized::default(key, value));
         }
-        let config: Self = figment.extract().map_err(|error| ConfigError::Value(Box::new(error)))?;
+        let config: Self = figment.extract().map_err(|error| explain(error, file, is_set))?;
         config.check()?;
         Ok(config)
     }
@@ -164,6 +175,12 @@ impl Config {
             && key.expose().len() < 16
         {
             return fail("api.key (SILVERBACK_API_KEY)", "needs at least 16 bytes: make one with `openssl rand -base64 32`".to_owned());
+        }
+        if let Some(key) = &self.api.key
+            && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
+        {
+            let problem = "has a space, a line break or a letter beyond ASCII, which no `Authorization` header can carry";
+            return fail("api.key (SILVERBACK_API_KEY)", problem.to_owned());
         }
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
@@ -200,8 +217,46 @@ impl Config {
     }
 }
 
+/// The variables that set something.
+pub(crate) fn variables() -> [String; ENVIRONMENT.len()] {
+    ENVIRONMENT.map(variable)
+}
+
+/// What to log, for a command that needs nothing else of the configuration.
+pub(crate) fn log_filter() -> String {
+    std::env::var(variable("log")).unwrap_or_else(|_| Config::default().log)
+}
+
 fn variable(key: &str) -> String {
     format!("SILVERBACK_{}", key.replace('.', "_").to_uppercase())
+}
+
+/// Says where and what is wrong, without the value that is wrong.
+fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> bool) -> ConfigError {
+    let key = error.path.join(".");
+    let file = file.map_or("the configuration".to_owned(), |file| file.display().to_string());
+    let place = match key.as_str() {
+        "" => file,
+        key if is_set(key) => variable(key),
+        key => format!("{file}, {key}"),
+    };
+    let hint = match key.as_str() {
+        "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
+        "limits.message" => ": write a size, as in 1MiB",
+        "heartbeat.ping_after" | "heartbeat.dead_after" => ": write a time, as in 20s or 500ms",
+        _ => "",
+    };
+    let problem = match error.kind {
+        Kind::UnknownField(field, known) => format!("there is no key `{field}` here; the keys are {}", known.join(", ")),
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("the value is not good{hint} (expected {expected})"),
+        // The parser of TOML quotes the line in between.
+        Kind::Message(text) if text.contains('\n') => {
+            let lines = text.lines().filter(|line| !line.contains('|') && !line.trim().is_empty());
+            lines.collect::<Vec<_>>().join(": ")
+        }
+        _ => format!("the value is not good{hint}"),
+    };
+    ConfigError::Value { place, problem }
 }
 
 #[cfg(test)]
@@ -209,7 +264,7 @@ mod tests {
     use super::*;
 
     fn load(variables: &[(&str, &str)]) -> Result<Config, String> {
-        let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| OsString::from(*value));
         Config::load_with(None, find).map_err(|error| error.to_string())
     }
 
@@ -243,9 +298,10 @@ mod tests {
             ("SILVERBACK_AUTH_SECRET", "too-short", "at least 32"),
             ("SILVERBACK_API_KEY", "short", "at least 16"),
             ("SILVERBACK_HEARTBEAT_PING_AFTER", "30s", "longer than heartbeat.ping_after"),
-            ("SILVERBACK_HEARTBEAT_PING_AFTER", "soon", "heartbeat.ping_after"),
+            ("SILVERBACK_HEARTBEAT_PING_AFTER", "soon", "SILVERBACK_HEARTBEAT_PING_AFTER: the value is not good: write a time"),
             ("SILVERBACK_LIMITS_MESSAGE", "0", "above 0"),
-            ("SILVERBACK_LISTEN", "localhost", "listen"),
+            ("SILVERBACK_LISTEN", "localhost", "SILVERBACK_LISTEN: the value is not good: write an IP address"),
+            ("SILVERBACK_API_KEY", "a key with spaces in it", "no `Authorization` header"),
         ] {
             let error = load(&[(name, value)]).unwrap_err();
             assert!(error.contains(part), "{error}");

@@ -1,15 +1,16 @@
 //! `silverback echo`: sends every message back.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::pin::pin;
 
 use bytesize::ByteSize;
 use silverback::{Origins, QueueLimits, Upgrader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::process;
+use crate::{accept, process};
 
 pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<(), Box<dyn Error>> {
     let upgrader = Upgrader::builder()
@@ -18,24 +19,14 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
         .queue(QueueLimits::default())
         .build();
     let listener = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let mut stopped = pin!(process::stopped()?);
+    writeln!(std::io::stdout(), "listening on ws://{}", listener.local_addr()?)?;
 
-    let mut connections = JoinSet::new();
-    let stopped = process::stopped();
-    tokio::pin!(stopped);
+    let mut connections = JoinSet::new(); // dropped at the end, and all of them with it
     loop {
         tokio::select! {
-            signal = &mut stopped => {
-                signal?;
-                return Ok(());
-            }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(upgrader.clone(), stream))),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
+            _ = &mut stopped => return Ok(()),
+            (stream, _) = accept::next(&listener) => drop(connections.spawn(serve(upgrader.clone(), stream))),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }

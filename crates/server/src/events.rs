@@ -4,20 +4,23 @@ use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
-use axum::response::Sse;
 use axum::response::sse::{Event as SseEvent, KeepAlive};
-use futures_util::stream::{self, Stream, StreamExt as _};
+use axum::response::{IntoResponse, Sse};
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use silverback_hub::{Event, Missed, Subscription};
 
 use crate::json::{MessageJson, ReportJson, SessionJson, timestamp};
 use crate::routes::App;
 
-pub(crate) async fn stream(State(app): State<App>) -> Sse<impl Stream<Item = Result<SseEvent, Infallible>>> {
+pub(crate) async fn stream(State(app): State<App>) -> impl IntoResponse {
     // A comment at once, so that whoever is in between passes the head of the answer on.
     let hello = stream::iter([Ok(SseEvent::default().comment("silverback"))]);
-    let stream = hello.chain(stream::unfold(app.hub.subscribe(), next));
-    Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)))
+    let events = stream::unfold(app.hub.subscribe(), next).take_until(app.stopping.cancelled_owned());
+    let stream = hello.chain(events);
+    let events = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
+    // nginx would hold events back until it has a buffer full of them.
+    ([("x-accel-buffering", "no")], events)
 }
 
 async fn next(mut subscription: Subscription) -> Option<(Result<SseEvent, Infallible>, Subscription)> {

@@ -5,6 +5,7 @@
 
 use std::io::Cursor;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -14,18 +15,38 @@ use hyper_util::service::TowerToHyperService;
 use silverback::{AcceptError, Handshake};
 use tokio::io::{AsyncReadExt, join};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::routes::{App, Remote};
+use crate::socket;
 
-/// How long a connection may be quiet between two requests, and how long a request's head may take.
+/// How long a connection may be quiet between two requests, and how long a later request's head may take.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// How long a client may take nothing of an answer.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// How long a request that is under way when the server stops may still take.
+const LAST_ANSWER: Duration = Duration::from_secs(2);
+
+/// The largest head of a later request, in bytes.
+const LARGEST_HEAD: usize = 16 * 1024;
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, router: Router) {
     let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
-    match app.upgrader.handshake(stream).await {
+    let last_answer = async {
+        app.stopping.cancelled().await;
+        tokio::time::sleep(LAST_ANSWER).await;
+    };
+    let handshake = tokio::select! {
+        handshake = app.upgrader.handshake(stream) => handshake,
+        () = last_answer => return,
+    };
+    match handshake {
         Ok(handshake) if handshake.request().uri().path() == "/ws" => serve_socket(handshake, remote, app).await,
-        Ok(handshake) => serve_http(handshake, remote, router).await,
+        Ok(handshake) => serve_http(handshake, remote, app, router).await,
         Err(AcceptError::Refused(refusal)) => tracing::info!(%remote, %refusal, "a request was refused"),
         Err(error) => tracing::debug!(%remote, %error, "no request"),
     }
@@ -34,21 +55,31 @@ pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, route
 async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App) {
     match app.admit(handshake.request(), remote) {
         Err(refusal) => drop(handshake.refuse(refusal).await),
-        Ok((acceptance, identity)) => match handshake.complete(acceptance).await {
-            Ok(socket) => app.run(identity, socket).await,
-            Err(error) => tracing::debug!(%remote, %error, "a handshake was not completed"),
-        },
+        // In this order: whoever learns that it is connected can be sent to.
+        Ok((acceptance, identity)) => socket::run(app.join(identity, handshake.open(acceptance))).await,
     }
 }
 
-async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, router: Router) {
+async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App, router: Router) {
     let (stream, bytes) = handshake.into_parts();
     let (read, write) = stream.into_split();
-    let stream = join(Cursor::new(bytes).chain(read), write);
+    let mut stream = TimeoutStream::new(join(Cursor::new(bytes).chain(read), write));
+    stream.set_write_timeout(Some(STALLED));
     let service = TowerToHyperService::new(router.layer(Extension(Remote(remote))));
-    let connection =
-        http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(IDLE).serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = connection.with_upgrades().await {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(LARGEST_HEAD);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        () = app.stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match timeout(LAST_ANSWER, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
         tracing::debug!(%remote, %error, "a connection ended");
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn presented<B>(request: &Request<B>) -> Option<Presented> {
 
 /// The token in `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let line = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = line.split_once(' ').unwrap_or((line, "")); // no token is a bad one, and not the next place's turn
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
@@ -53,10 +54,12 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
+/// Cookies of others may hold any bytes; they hide nothing.
 fn from_cookie(headers: &HeaderMap) -> Option<&str> {
-    let lines = headers.get_all(COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, token)| token)
+    let pairs = headers.get_all(COOKIE).into_iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    let name = format!("{COOKIE_NAME}=");
+    let token = pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name.as_bytes()))?;
+    Some(std::str::from_utf8(token).unwrap_or_default())
 }
 
 fn from_query(query: Option<&str>) -> Option<Cow<'_, str>> {

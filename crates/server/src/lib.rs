@@ -7,6 +7,7 @@
 //!
 //! Where to start reading: `cli.rs` (the commands), then `serve.rs` and `front.rs`.
 
+mod accept;
 mod api;
 mod api_key;
 mod cli;

@@ -22,12 +22,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>
     Ok(runtime.block_on(future))
 }
 
-/// Waits for SIGINT or SIGTERM.
-pub(crate) async fn stopped() -> std::io::Result<&'static str> {
+/// Waits for SIGINT or SIGTERM, from the moment of this call on and not only once it is awaited.
+pub(crate) fn stopped() -> std::io::Result<impl Future<Output = &'static str>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => Ok("SIGINT"),
-        _ = terminate.recv() => Ok("SIGTERM"),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    })
 }

@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get, post};
 use axum::{Extension, Router, middleware};
 use http::{StatusCode, Uri};
 use silverback::{Refusal, Upgrader};
 use silverback_hub::Hub;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Secret;
 use crate::token::Tokens;
@@ -26,6 +28,10 @@ pub(crate) struct App {
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,
     pub(crate) message_limit: usize,
+    /// Every task that serves somebody.
+    pub(crate) tasks: TaskTracker,
+    /// Told when the server stops.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// Where a request comes from.
@@ -46,6 +52,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/console", get(console::page))
         .route("/console/console.css", get(console::style))
         .route("/console/console.js", get(console::script))
+        .route("/", get(|| async { Redirect::temporary("/console") }))
         .route("/health/live", get(|| async { "ok\n" }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

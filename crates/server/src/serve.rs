@@ -1,57 +1,64 @@
 //! `silverback serve`.
 
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use silverback::CloseCode;
 use silverback_hub::Hub;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Secret};
 use crate::routes::{App, router};
 use crate::token::Tokens;
-use crate::{front, process, welcome};
+use crate::{accept, front, process, welcome};
 
-/// How long connections may take to end when the server stops.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long connections may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of
+/// it.
+const LAST_WORDS: Duration = Duration::from_secs(8);
 
 pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let app = app(&config)?;
     let listener = TcpListener::bind(config.listen).await.map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
     let address = listener.local_addr()?;
-    println!("listening on http://{address}");
+    let mut stopped = pin!(process::stopped()?); // before anybody is told that we are there
     welcome::print(address, &config, &app)?;
 
     let router = router(app.clone());
-    let mut connections = JoinSet::new();
-    let stopped = process::stopped();
-    tokio::pin!(stopped);
-    loop {
+    let signal = loop {
         tokio::select! {
-            signal = &mut stopped => {
-                tracing::info!(signal = signal?, sessions = app.hub.sessions().len(), "stopping");
-                break;
+            signal = &mut stopped => break signal,
+            (stream, remote) = accept::next(&listener) => {
+                app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
             }
-            accepted = listener.accept() => match accepted {
-                Ok((stream, remote)) => drop(connections.spawn(front::serve(stream, remote, app.clone(), router.clone()))),
-                Err(error) => {
-                    // Out of descriptors, most likely. Those who wait are served when others have left.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            },
-            Some(ended) = connections.join_next(), if !connections.is_empty() => report_panic(ended),
         }
-    }
+    };
     drop(listener);
-    for session in app.hub.sessions() {
-        app.hub.user(&session.identity.user).close(CloseCode::GOING_AWAY, "the server is stopping");
-    }
-    let _ = timeout(LAST_WORDS, async { while !app.hub.sessions().is_empty() && connections.join_next().await.is_some() {} }).await;
+    stop(&app, signal).await;
     Ok(())
+}
+
+/// Closes every session and waits, in bounded time, until everybody has gone.
+async fn stop(app: &App, signal: &str) {
+    tracing::info!(signal, sessions = app.hub.sessions().len(), "stopping");
+    app.stopping.cancel();
+    app.tasks.close();
+    let everybody_gone = timeout(LAST_WORDS, async {
+        loop {
+            // Again and again: a handshake that was under way may have become a session.
+            app.hub.close_all(CloseCode::GOING_AWAY, "the server is stopping");
+            if timeout(Duration::from_millis(50), app.tasks.wait()).await.is_ok() {
+                return;
+            }
+        }
+    });
+    if everybody_gone.await.is_err() {
+        tracing::warn!(tasks = app.tasks.len(), "some connections did not end in time and are dropped");
+    }
 }
 
 /// What the configuration makes, with secrets made up where none are needed.
@@ -75,16 +82,12 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         allow_anonymous: config.allow_anonymous,
         is_throw_away,
         message_limit: config.message_limit(),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
     })
 }
 
 fn made_up() -> Secret {
     use base64::Engine as _;
     Secret::new(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
-}
-
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a connection's task ended badly; the others go on");
-    }
 }

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::ORIGIN;
+use http::header::{ORIGIN, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
-use silverback_hub::Identity;
+use silverback_hub::{Identity, Session};
 
 use crate::identity::{offers_only_a_token, presented};
 use crate::routes::{App, Remote};
@@ -17,6 +18,9 @@ impl App {
     /// Judges a handshake: first whether it is one, then whose.
     pub(crate) fn admit<B>(&self, request: &http::Request<B>, remote: SocketAddr) -> Result<(Acceptance, Identity), Refusal> {
         let admitted = self.upgrader.judge(request).and_then(|acceptance| {
+            if self.stopping.is_cancelled() {
+                return Err(stopping());
+            }
             let identity = self.identify(request).map_err(|error| error.refusal())?;
             Ok((acceptance, identity.from_remote(remote)))
         });
@@ -37,41 +41,48 @@ impl App {
         }
     }
 
-    /// A client's life.
-    pub(crate) async fn run(&self, identity: Identity, socket: WebSocket) {
+    /// A client's connection becomes a session: from here on it can be found and sent to.
+    pub(crate) fn join(&self, identity: Identity, socket: WebSocket) -> Session {
         let session = self.hub.join(identity, socket);
-        let info = session.info().clone();
-        tracing::info!(session = %info.id, user = %info.identity.user, token_from = info.identity.source, "connected");
-        let id = info.id;
-        let report = session
-            .run(|_, mut rx| async move {
-                while let Some(message) = rx.recv().await {
-                    tracing::debug!(session = %id, size = message.len(), text = message.as_text().map(beginning), "message");
-                }
-                Ok(())
-            })
-            .await;
-        tracing::info!(session = %info.id, user = %info.identity.user, lived = ?report.lived, %report, "ended");
+        let info = session.info();
+        // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
+        tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
+        session
     }
+}
+
+/// A client's life.
+pub(crate) async fn run(session: Session) {
+    let info = session.info().clone();
+    let id = info.id;
+    let report = session
+        .run(|_, mut rx| async move {
+            while let Some(message) = rx.recv().await {
+                tracing::debug!(session = %id, size = message.len(), text = message.as_text().map(beginning), "message");
+            }
+            Ok(())
+        })
+        .await;
+    tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
 }
 
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
-    let identity = match app.admit(&request, remote) {
-        Ok((_, identity)) => identity,
-        Err(refusal) => return refusal.response(request.headers()).into_response(),
-    };
-    let (response, upgrading) = match app.upgrader.upgrade(&mut request) {
-        Ok(accepted) => accepted,
-        Err(refusal) => return refusal.response(request.headers()).into_response(),
-    };
-    tokio::spawn(async move {
-        match upgrading.await {
-            Ok(socket) => app.run(identity, socket).await,
-            Err(error) => tracing::debug!(%remote, %error, "a connection was not upgraded"),
+    let upgraded = app.admit(&request, remote).and_then(|(_, identity)| Ok((identity, app.upgrader.upgrade(&mut request)?)));
+    match upgraded {
+        Ok((identity, (response, socket))) => {
+            app.tasks.spawn(run(app.join(identity, socket)));
+            response.map(|()| axum::body::Body::empty())
         }
-    });
-    response.map(|()| axum::body::Body::empty())
+        Err(refusal) => refusal.response(request.headers()).into_response(),
+    }
+}
+
+fn stopping() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "this server is stopping")
+        .arrived("a handshake after the server was told to stop")
+        .cure("connect again in a few seconds")
+        .header(RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 /// A user that nobody else is.

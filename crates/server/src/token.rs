@@ -14,6 +14,9 @@ use crate::config::{Config, Secret};
 /// The longest name of a user, in bytes.
 const LONGEST_USER: usize = 256;
 
+/// The end of the year 9999, beyond which there is no way to write a time.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// A token whose `nbf` is this little ahead of our clock is good: clocks differ.
 const NOT_BEFORE_LEEWAY: u64 = 30;
 
@@ -88,7 +91,7 @@ impl Tokens {
     pub(crate) fn mint(&self, user: &str, ttl: Duration) -> Result<(String, SystemTime), MintError> {
         check_user(user)?;
         let issued = now();
-        let expires = issued.saturating_add(ttl.as_secs());
+        let expires = issued.saturating_add(ttl.as_secs()).min(LAST_SECOND);
         let claims = Claims { sub: user.to_owned(), iat: Some(issued), nbf: None, exp: Some(expires) };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?;
         Ok((token, UNIX_EPOCH + Duration::from_secs(expires)))
@@ -163,8 +166,7 @@ fn now() -> u64 {
 }
 
 fn at(seconds: u64) -> String {
-    // Beyond the year 9999 there is no way to write it.
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(253_402_300_799))).to_string()
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND))).to_string()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What `serve` prints for the person who started it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,35 +11,43 @@ use crate::token::MintError;
 const DEMO_USER: &str = "demo";
 const DEMO_TTL: Duration = Duration::from_secs(24 * 3600);
 
-/// Secrets that were made up for this run are shown, on standard output; configured ones never are.
+/// The line that says that the server is ready, and what a person may do with it. Secrets that were made up for this run are shown, on standard
+/// output; configured ones never are. Nobody has to read it.
 pub(crate) fn print(address: SocketAddr, config: &Config, app: &App) -> Result<(), MintError> {
     if app.allow_anonymous {
         tracing::warn!("clients without a token are let in (--allow-anonymous): whoever reaches {address} can connect");
     }
-    match (&app.api_key, &config.api.key) {
-        (None, _) => println!("\n  The API and the console are closed: set SILVERBACK_API_KEY to open them."),
-        (Some(_), Some(_)) => println!("\n  console:  http://{address}/console"),
-        (Some(made_up), None) => print_console(address, made_up),
-    }
-    let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(()) };
-    let (token, _) = tokens.mint(DEMO_USER, DEMO_TTL)?;
-    println!("  token:    {token}");
-    println!("            (for the user {DEMO_USER}, good for 24 hours)");
-    println!();
-    println!("  Nothing is configured, so the secrets above are good until this server stops.");
-    println!("  Set SILVERBACK_AUTH_SECRET and SILVERBACK_API_KEY to choose your own.");
-    println!();
-    println!("  In the developer tools of the console's page:");
-    println!("    ws = new WebSocket(\"ws://{address}/ws?token={token}\"); ws.onmessage = (e) => console.log(e.data)");
-    println!();
-    println!("  Then, from a back end:");
-    let key = if config.api.key.is_none() { app.api_key.as_ref().map_or("KEY", Secret::expose) } else { "$SILVERBACK_API_KEY" };
-    println!("    curl -H \"Authorization: Bearer {key}\" --data hello http://{address}/v1/users/{DEMO_USER}/messages");
-    println!();
+    let welcome = welcome(address, config, app)?;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(welcome.as_bytes()).and_then(|()| out.flush());
     Ok(())
 }
 
-fn print_console(address: SocketAddr, key: &Secret) {
-    println!("\n  console:  http://{address}/console#key={}", key.expose());
-    println!("  API key:  {}", key.expose());
+fn welcome(address: SocketAddr, config: &Config, app: &App) -> Result<String, MintError> {
+    let mut text = format!("listening on http://{address}\n\n");
+    let made_up_key = app.api_key.as_ref().filter(|_| config.api.key.is_none()).map(Secret::expose);
+    text += &match (made_up_key, &app.api_key) {
+        (Some(key), _) => format!("  console:  http://{address}/console#key={key}\n  API key:  {key}\n"),
+        (None, Some(_)) => format!("  console:  http://{address}/console\n"),
+        (None, None) => "  The API and the console are closed: set SILVERBACK_API_KEY to open them.\n".to_owned(),
+    };
+    let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(text + "\n") };
+    let (token, _) = tokens.mint(DEMO_USER, DEMO_TTL)?;
+    let key = made_up_key.unwrap_or("$SILVERBACK_API_KEY");
+    Ok(text
+        + &format!(
+            "  token:    {token}
+            (for the user {DEMO_USER}, good for 24 hours)
+
+  Nothing is configured, so the secrets above are good until this server stops.
+  Set SILVERBACK_AUTH_SECRET and SILVERBACK_API_KEY to choose your own.
+
+  In the developer tools of the console's page:
+    ws = new WebSocket(\"ws://{address}/ws?token={token}\"); ws.onmessage = (e) => console.log(e.data)
+
+  Then, from a back end:
+    curl -H \"Authorization: Bearer {key}\" --data hello http://{address}/v1/users/{DEMO_USER}/messages
+
+"
+        ))
 }

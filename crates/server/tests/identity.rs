@@ -143,7 +143,7 @@ fn what_the_command_token_mints_is_accepted() {
         let minted = run(&secret, &["token", "--user", user, "--ttl", "5m"]);
         assert!(minted.is_good && minted.stderr.is_empty(), "{minted:?}");
         server.upgrade(Request::handshake(&format!("/ws?token={}", minted.stdout.trim())));
-        server.log_with(&format!("user={user} "));
+        server.log_with(&format!("user=\"{user}\" "));
     }
     let expired = run(&secret, &["token", "--user", "alice", "--ttl", "0s"]);
     server.ask(Request::handshake("/ws").bearer(expired.stdout.trim())).refusal(401, "token-expired");

@@ -11,8 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use silverback_wire::handshake::Refusal;
 use silverback_wire::handshake::server::Acceptance;
 
-use crate::hyper::Upgrading;
-use crate::{HandlerResult, Receiver, Sender, Upgrader};
+use crate::{HandlerResult, Receiver, Sender, Upgrader, WebSocket};
 
 /// Extracts a WebSocket handshake from a request. A request that is none is answered with a refusal that explains itself, and the handler
 /// does not run.
@@ -36,7 +35,7 @@ use crate::{HandlerResult, Receiver, Sender, Upgrader};
 #[derive(Debug)]
 pub struct Upgrade {
     acceptance: Acceptance,
-    upgrading: Upgrading,
+    socket: WebSocket,
 }
 
 impl Upgrade {
@@ -47,22 +46,17 @@ impl Upgrade {
         H: FnOnce(Sender, Receiver) -> F + Send + 'static,
         F: Future<Output = HandlerResult> + Send + 'static,
     {
-        let (response, upgrading) = self.into_parts();
+        let (response, socket) = self.into_parts();
         tokio::spawn(async move {
-            match upgrading.await {
-                Ok(socket) => {
-                    let report = socket.run(handler).await;
-                    tracing::debug!(%report, "a connection ended");
-                }
-                Err(error) => tracing::debug!(%error, "a connection was not upgraded"),
-            }
+            let report = socket.run(handler).await;
+            tracing::debug!(%report, "a connection ended");
         });
         response
     }
 
-    /// The response to return, and the future that becomes the WebSocket once it was sent.
-    pub fn into_parts(self) -> (Response, Upgrading) {
-        (self.acceptance.response.map(|()| Body::empty()), self.upgrading)
+    /// The response to return, and the WebSocket, which comes to life once the response was sent.
+    pub fn into_parts(self) -> (Response, WebSocket) {
+        (self.acceptance.response.map(|()| Body::empty()), self.socket)
     }
 
     /// The subprotocol that both sides speak.
@@ -83,8 +77,8 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
                 .cure("serve HTTP/1.1 connections with upgrades, as axum::serve does");
             return Err(refused(&refusal, parts));
         };
-        let upgrading = upgrader.upgrading(on_upgrade, acceptance.subprotocol.clone());
-        Ok(Self { acceptance, upgrading })
+        let socket = upgrader.upgrading(on_upgrade, acceptance.subprotocol.clone());
+        Ok(Self { acceptance, socket })
     }
 }
 

@@ -64,5 +64,5 @@ pub async fn connect<S: Stream>(mut stream: S, uri: &Uri, headers: HeaderMap, co
     let (response, behind_head) = answer.await.map_err(|_| ConnectError::Timeout)??;
     let subprotocol = offer.judge(&response)?;
     let connection = Connection::new(Role::Client, config, tokio::time::Instant::now().into_std());
-    Ok(WebSocket::new(stream, connection, behind_head, QueueLimits::default()).with_subprotocol(subprotocol))
+    Ok(WebSocket::new(stream, connection, BytesMut::new(), behind_head, QueueLimits::default()).with_subprotocol(subprotocol))
 }

@@ -49,14 +49,14 @@ enum EndNotice {
 }
 
 impl Driver {
-    pub(crate) fn new(transport: Transport, mut connection: Connection, behind_head: BytesMut) -> Self {
+    pub(crate) fn new(transport: Transport, mut connection: Connection, preface: BytesMut, behind_head: BytesMut) -> Self {
         let now = now();
         if !behind_head.is_empty() {
             connection.receive(behind_head, now);
         }
         Self {
             connection,
-            link: Some(Link::new(transport)),
+            link: Some(Link::new(transport, preface)),
             timer: None,
             shared: None,
             report: None,
@@ -287,7 +287,8 @@ mod tests {
     /// What a connection costs while nothing is in it, beside the task, the timer and the socket. Growth is a decision, not an accident.
     #[test]
     fn a_connection_is_small() {
-        let sizes = [("Connection", size_of::<Connection>(), 368), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 456)];
+        let sizes =
+            [("Connection", size_of::<Connection>(), 368), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 456)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

@@ -24,8 +24,8 @@ pub enum AcceptError {
     /// The request was refused, and the answer says why.
     #[error("refused: {0}")]
     Refused(Refusal),
-    /// The stream ended before a whole request had arrived.
-    #[error("the stream ended before the request was complete")]
+    /// The stream ended before the handshake was complete.
+    #[error("the stream ended before the handshake was complete")]
     Ended,
     /// The stream failed.
     #[error("the stream failed during the handshake: {0}")]
@@ -101,12 +101,22 @@ impl<S: Stream> Handshake<S> {
     ///
     /// # Errors
     /// [`AcceptError`] when the stream failed or did not take the answer.
-    pub async fn complete(mut self, acceptance: Acceptance) -> Result<WebSocket, AcceptError> {
+    pub async fn complete(self, acceptance: Acceptance) -> Result<WebSocket, AcceptError> {
         let limit = self.upgrader.handshake_timeout();
-        write(&mut self.stream, &encode_response(&acceptance.response), limit).await?;
+        let mut socket = self.open(acceptance);
+        timeout(limit, socket.write_preface()).await.map_err(|_| AcceptError::Stalled(limit))?;
+        match socket.close_report() {
+            None => Ok(socket),
+            Some(_) => Err(AcceptError::Ended),
+        }
+    }
+
+    /// The connection that an acceptance makes. The answer goes out when the connection is first driven, so that what is done before, such as
+    /// joining a hub, is done when the client learns that it is connected.
+    pub fn open(mut self, acceptance: Acceptance) -> WebSocket {
         self.bytes.advance(self.head);
         // Bytes that came behind the head are frames already (RFC 6455, 4.2.2).
-        Ok(self.upgrader.websocket(self.stream, self.bytes, acceptance.subprotocol))
+        self.upgrader.websocket(self.stream, encode_response(&acceptance.response), self.bytes, acceptance.subprotocol)
     }
 
     /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.

@@ -1,55 +1,79 @@
 //! Upgrades of requests that hyper has read.
 
-use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use http::{Request, Response};
-use hyper::upgrade::OnUpgrade;
+use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use silverback_wire::handshake::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{Upgrader, WebSocket};
 
 impl Upgrader {
-    /// Judges a request and takes over its connection: the response to return, and the future that becomes the WebSocket once hyper has
-    /// sent it. The connection must be served with upgrades (`.with_upgrades()`).
+    /// Judges a request and takes over its connection: the response to return, and the WebSocket, which comes to life once hyper has sent that
+    /// response. It may be joined to a hub or moved to its task before. The connection must be served with upgrades (`.with_upgrades()`).
     ///
     /// # Errors
     /// The [`Refusal`]; return its response.
-    pub fn upgrade<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, Upgrading), Refusal> {
+    pub fn upgrade<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, WebSocket), Refusal> {
         let acceptance = self.judge(&*request)?;
-        let upgrading = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol);
-        Ok((acceptance.response, upgrading))
+        let socket = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol);
+        Ok((acceptance.response, socket))
     }
 
-    pub(crate) fn upgrading(&self, on_upgrade: OnUpgrade, subprotocol: Option<String>) -> Upgrading {
-        Upgrading { on_upgrade, upgrader: self.clone(), subprotocol }
+    pub(crate) fn upgrading(&self, on_upgrade: OnUpgrade, subprotocol: Option<String>) -> WebSocket {
+        // Bytes that came behind the head are inside what hyper hands over, in front of the stream's own.
+        self.websocket(UpgradingStream::Waiting(on_upgrade), BytesMut::new(), BytesMut::new(), subprotocol)
     }
 }
 
-/// A connection that is about to become a WebSocket.
-#[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
-pub struct Upgrading {
-    on_upgrade: OnUpgrade,
-    upgrader: Upgrader,
-    subprotocol: Option<String>,
+/// The stream of a connection that hyper hands over when it has sent its last response. Until then it is pending.
+enum UpgradingStream {
+    Waiting(OnUpgrade),
+    Upgraded(TokioIo<Upgraded>),
 }
 
-/// The connection was gone before the response with status 101 was sent.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection ended before it was upgraded: {0}")]
-pub struct UpgradeError(#[from] hyper::Error);
+impl UpgradingStream {
+    fn poll_upgraded(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TokioIo<Upgraded>>>> {
+        if let Self::Waiting(on_upgrade) = self {
+            let upgraded = ready!(Pin::new(on_upgrade).poll(cx)).map_err(io::Error::other)?;
+            *self = Self::Upgraded(TokioIo::new(upgraded));
+        }
+        match self {
+            Self::Upgraded(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Self::Waiting(_) => Poll::Pending,
+        }
+    }
+}
 
-impl Future for Upgrading {
-    type Output = Result<WebSocket, UpgradeError>;
+impl AsyncRead for UpgradingStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        ready!(self.get_mut().poll_upgraded(cx))?.poll_read(cx, buffer)
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let upgraded = ready!(Pin::new(&mut self.on_upgrade).poll(cx))?;
-        let subprotocol = self.subprotocol.take();
-        // Bytes that came behind the head are inside `upgraded`, in front of the stream's own.
-        Poll::Ready(Ok(self.upgrader.websocket(TokioIo::new(upgraded), BytesMut::new(), subprotocol)))
+impl AsyncWrite for UpgradingStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.get_mut().poll_upgraded(cx))?.poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        ready!(self.get_mut().poll_upgraded(cx))?.poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.get_mut().poll_upgraded(cx))?.poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.get_mut().poll_upgraded(cx))?.poll_shutdown(cx)
     }
 }

@@ -24,7 +24,7 @@ pub mod client;
 mod driver;
 mod handshake;
 #[cfg(feature = "hyper")]
-pub mod hyper;
+mod hyper;
 mod link;
 mod receiver;
 mod run;

@@ -23,6 +23,8 @@ thread_local! {
 /// A transport that is read and written until it is dropped.
 pub(crate) struct Link {
     transport: Transport,
+    /// What goes out before any frame: the answer to the handshake, if it was not written before.
+    preface: BytesMut,
     /// Bytes were written since the last flush. TCP takes them as they are written; TLS and upgraded connections may hold them back.
     is_unflushed: bool,
     shutdown: Shutdown,
@@ -39,8 +41,8 @@ enum Shutdown {
 }
 
 impl Link {
-    pub(crate) fn new(transport: Transport) -> Self {
-        Self { transport, is_unflushed: false, shutdown: Shutdown::NotAsked, is_read_to_end: false, write_failure: None }
+    pub(crate) fn new(transport: Transport, preface: BytesMut) -> Self {
+        Self { transport, preface, is_unflushed: false, shutdown: Shutdown::NotAsked, is_read_to_end: false, write_failure: None }
     }
 
     pub(crate) fn write_failure(&self) -> Option<TransportEnd> {
@@ -53,7 +55,7 @@ impl Link {
     }
 
     pub(crate) fn has_written(&self, connection: &Connection) -> bool {
-        connection.transmit_len() == 0 && self.is_flushed()
+        self.preface.is_empty() && connection.transmit_len() == 0 && self.is_flushed()
     }
 
     /// Writes until nothing waits. What is left is remembered by the connection, so this may be dropped and repeated at will. After a
@@ -72,6 +74,14 @@ impl Link {
     }
 
     fn try_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.preface.is_empty() {
+            let count = ready!(Pin::new(&mut self.transport).poll_write(cx, &self.preface))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.preface.advance(count);
+            self.is_unflushed = true;
+        }
         while let Some(transmit) = connection.poll_transmit() {
             let mut slices = [IoSlice::new(&[]); 32];
             let count = transmit.chunks_vectored(&mut slices);

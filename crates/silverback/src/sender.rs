@@ -91,9 +91,9 @@ impl Sender {
         self.shared.ended().await
     }
 
-    /// As [`close`](Self::close), without waiting for the end.
-    pub fn begin_close(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) {
-        self.shared.ask_to_close(CloseFrame::new(code, reason), "closed here".into());
+    /// As [`close`](Self::close), without waiting for the end. Whether this call began it: `false` when the connection was closing already.
+    pub fn begin_close(&self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> bool {
+        self.shared.ask_to_close(CloseFrame::new(code, reason), "closed here".into())
     }
 
     /// Waits for the end of the connection, however it comes.

@@ -177,17 +177,19 @@ impl Shared {
         }
     }
 
-    /// Asks for a close behind what is queued. The first to ask decides the code.
-    pub(crate) fn ask_to_close(&self, frame: CloseFrame, cause: Cow<'static, str>) {
-        let driver = {
+    /// Asks for a close behind what is queued. The first to ask decides the code; tells whether this was it.
+    pub(crate) fn ask_to_close(&self, frame: CloseFrame, cause: Cow<'static, str>) -> bool {
+        let (is_first, driver) = {
             let mut outbox = lock(&self.outbox);
-            if matches!(outbox.close, Close::NotAsked) {
+            let is_first = matches!(outbox.close, Close::NotAsked);
+            if is_first {
                 outbox.close = Close::Asked { frame, cause };
             }
-            outbox.driver.wake()
+            (is_first, outbox.driver.wake())
         };
         self.close_room();
         wake(driver);
+        is_first
     }
 
     pub(crate) fn report(&self) -> Option<&Arc<CloseReport>> {

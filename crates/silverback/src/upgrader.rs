@@ -95,10 +95,16 @@ impl Upgrader {
         self.inner.policy.judge(request)
     }
 
-    pub(crate) fn websocket<S: Stream>(&self, stream: S, behind_head: BytesMut, subprotocol: Option<String>) -> WebSocket {
+    pub(crate) fn websocket<S: Stream>(
+        &self,
+        stream: S,
+        preface: BytesMut,
+        behind_head: BytesMut,
+        subprotocol: Option<String>,
+    ) -> WebSocket {
         let now = tokio::time::Instant::now().into_std();
         let connection = Connection::new(Role::Server, self.inner.config.clone(), now);
-        WebSocket::new(stream, connection, behind_head, self.inner.queue).with_subprotocol(subprotocol)
+        WebSocket::new(stream, connection, preface, behind_head, self.inner.queue).with_subprotocol(subprotocol)
     }
 
     pub(crate) fn head_limit(&self) -> usize {

@@ -36,9 +36,10 @@ pub struct WebSocket {
 }
 
 impl WebSocket {
-    pub(crate) fn new<S: Stream>(stream: S, connection: Connection, behind_head: BytesMut, queue: QueueLimits) -> Self {
+    /// A connection over `stream`. `preface` is still to be written before any frame, `behind_head` was read behind the handshake.
+    pub(crate) fn new<S: Stream>(stream: S, connection: Connection, preface: BytesMut, behind_head: BytesMut, queue: QueueLimits) -> Self {
         Self {
-            driver: Driver::new(Transport::new(stream), connection, behind_head),
+            driver: Driver::new(Transport::new(stream), connection, preface, behind_head),
             arrived: VecDeque::new(),
             subprotocol: None,
             outbox_limits: queue,
@@ -54,6 +55,11 @@ impl WebSocket {
     /// The subprotocol that both sides agreed on in the handshake (RFC 6455, 1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// Writes the answer to the handshake.
+    pub(crate) async fn write_preface(&mut self) {
+        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
     }
 
     /// The next message, or `None` when the connection has ended; then [`close_report`](Self::close_report) tells how.

@@ -37,7 +37,10 @@ fn app() -> Router {
             echo(tx, rx).await
         })
     }
-    Router::new().route("/echo", any(|upgrade: Upgrade| async { upgrade.run(echo) })).route("/chat", any(chat)).route("/page", get(|| async { "a page" }))
+    Router::new()
+        .route("/echo", any(|upgrade: Upgrade| async { upgrade.run(echo) }))
+        .route("/chat", any(chat))
+        .route("/page", get(|| async { "a page" }))
 }
 
 async fn serve(app: Router) -> SocketAddr {

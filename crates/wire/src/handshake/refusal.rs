@@ -90,7 +90,9 @@ impl Refusal {
             title: &'a str,
             status: u16,
             cause: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
             detail: &'a str,
+            #[serde(skip_serializing_if = "str::is_empty")]
             cure: &'a str,
         }
         let problem = Problem {
