@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use silverback::{CloseReport, HandlerResult, Message, Receiver, Sender, WebSocket};
@@ -88,8 +88,9 @@ impl Session {
         let info = Arc::new(SessionInfo { id: SessionId::new(), identity, connected_at: SystemTime::now() });
         let member = Member { info, sender: socket.sender() };
         registry.insert(member.clone());
-        events.publish(|| Event::Connected(member.info.clone()));
-        Self { socket, membership: Membership { member, registry: registry.clone(), events: events.clone() } }
+        let witness = Arc::new(Witness { events: events.clone(), is_over: Mutex::new(false) });
+        witness.tell(|| Event::Connected(member.info.clone()));
+        Self { socket, membership: Membership { member, registry: registry.clone(), witness } }
     }
 
     /// What is known of it.
@@ -109,8 +110,8 @@ impl Session {
         // Declared before the connection, so that it is dropped after it.
         let membership = self.membership;
         let ended = membership.member.sender.clone();
-        let (info, events) = (membership.member.info.clone(), membership.events.clone());
-        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, info, events })));
+        let (info, witness) = (membership.member.info.clone(), membership.witness.clone());
+        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, info, witness })));
         tokio::select! {
             biased;
             report = &mut run => report,
@@ -127,16 +128,18 @@ impl Session {
 pub struct SessionReceiver {
     receiver: Receiver,
     info: Arc<SessionInfo>,
-    events: Events,
+    witness: Arc<Witness>,
 }
 
 impl SessionReceiver {
     /// The next message, or `None` when the connection has ended.
     ///
+    /// Messages that are taken after the end of the session are not shown to subscribers: `Ended` is the last that they hear of it.
+    ///
     /// Cancel-safe: a message is taken only when this becomes ready.
     pub async fn recv(&mut self) -> Option<Message> {
         let message = self.receiver.recv().await?;
-        self.events.publish(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(&message) });
+        self.witness.tell(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(&message) });
         Some(message)
     }
 }
@@ -153,7 +156,7 @@ pub(crate) struct Member {
 struct Membership {
     member: Member,
     registry: Arc<Registry>,
-    events: Events,
+    witness: Arc<Witness>,
 }
 
 impl Drop for Membership {
@@ -162,6 +165,29 @@ impl Drop for Membership {
         let Some(report) = self.member.sender.close_report().cloned() else {
             return; // the connection publishes its report before this can run
         };
-        self.events.publish(|| Event::Ended { session: self.member.info.clone(), report: Arc::new(report) });
+        self.witness.tell_last(|| Event::Ended { session: self.member.info.clone(), report: Arc::new(report) });
+    }
+}
+
+/// Tells the subscribers of one session, and nothing after its end, from whichever tasks.
+#[derive(Debug)]
+struct Witness {
+    events: Events,
+    is_over: Mutex<bool>,
+}
+
+impl Witness {
+    fn tell(&self, event: impl FnOnce() -> Event) {
+        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*is_over {
+            self.events.publish(event);
+        }
+    }
+
+    fn tell_last(&self, event: impl FnOnce() -> Event) {
+        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::replace(&mut *is_over, true) {
+            self.events.publish(event);
+        }
     }
 }

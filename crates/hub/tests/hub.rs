@@ -1,5 +1,5 @@
 //! Sessions from their joining to their end, over pipes in memory and with time that stands still.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

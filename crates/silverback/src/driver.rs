@@ -76,6 +76,16 @@ impl Driver {
         &mut self.connection
     }
 
+    /// Begins to close, behind what is queued.
+    pub(crate) fn close(&mut self, frame: CloseFrame) {
+        match &self.shared {
+            Some(shared) => {
+                shared.ask_to_close(frame, "closed here".into());
+            }
+            None => self.connection.close(frame, now()),
+        }
+    }
+
     pub(crate) fn announce_end(&mut self) {
         self.end = EndNotice::ToBeGiven;
     }
@@ -288,7 +298,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 368), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 456)];
+            [("Connection", size_of::<Connection>(), 368), ("Driver", size_of::<Driver>(), 488), ("Shared", size_of::<Shared>(), 456)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

@@ -30,6 +30,9 @@ pub enum AcceptError {
     /// The stream failed.
     #[error("the stream failed during the handshake: {0}")]
     Io(#[from] io::Error),
+    /// Nothing was asked in time.
+    #[error("nothing arrived within {0:?}")]
+    Silent(Duration),
     /// The client did not take the answer in time.
     #[error("the client did not take the answer within {0:?}")]
     Stalled(Duration),
@@ -62,7 +65,7 @@ impl<S: Stream> Handshake<S> {
             }
         });
         let read = match found.await {
-            Err(_) if reader.buffer().is_empty() => Err(AcceptError::Stalled(limit)), // nobody has asked anything
+            Err(_) if reader.buffer().is_empty() => Err(AcceptError::Silent(limit)), // nobody has asked, nobody is answered
             Err(_) => Err(HeadError::TooSlow { limit }.into()),
             Ok(found) => found.and_then(|end| Ok((end, reader.finish(end)?))),
         };

@@ -24,7 +24,7 @@ thread_local! {
 pub(crate) struct Link {
     transport: Transport,
     /// What goes out before any frame: the answer to the handshake, if it was not written before.
-    preface: BytesMut,
+    preface: Option<Box<BytesMut>>,
     /// Bytes were written since the last flush. TCP takes them as they are written; TLS and upgraded connections may hold them back.
     is_unflushed: bool,
     shutdown: Shutdown,
@@ -42,6 +42,7 @@ enum Shutdown {
 
 impl Link {
     pub(crate) fn new(transport: Transport, preface: BytesMut) -> Self {
+        let preface = (!preface.is_empty()).then(|| Box::new(preface));
         Self { transport, preface, is_unflushed: false, shutdown: Shutdown::NotAsked, is_read_to_end: false, write_failure: None }
     }
 
@@ -55,7 +56,7 @@ impl Link {
     }
 
     pub(crate) fn has_written(&self, connection: &Connection) -> bool {
-        self.preface.is_empty() && connection.transmit_len() == 0 && self.is_flushed()
+        self.preface.is_none() && connection.transmit_len() == 0 && self.is_flushed()
     }
 
     /// Writes until nothing waits. What is left is remembered by the connection, so this may be dropped and repeated at will. After a
@@ -74,12 +75,15 @@ impl Link {
     }
 
     fn try_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.preface.is_empty() {
-            let count = ready!(Pin::new(&mut self.transport).poll_write(cx, &self.preface))?;
+        while let Some(preface) = &mut self.preface {
+            let count = ready!(Pin::new(&mut self.transport).poll_write(cx, preface))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.preface.advance(count);
+            preface.advance(count);
+            if preface.is_empty() {
+                self.preface = None;
+            }
             self.is_unflushed = true;
         }
         while let Some(transmit) = connection.poll_transmit() {

@@ -101,6 +101,8 @@ pub(crate) enum Rejected {
 
 impl Shared {
     pub(crate) fn new(outbox_limits: QueueLimits, inbox_limits: QueueLimits) -> Arc<Self> {
+        // A queue that is empty takes a message, whatever its bounds.
+        let outbox_limits = QueueLimits { messages: outbox_limits.messages.max(1), ..outbox_limits };
         Arc::new(Self {
             outbox: Mutex::default(),
             inbox: Mutex::default(),

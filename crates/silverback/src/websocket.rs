@@ -133,8 +133,7 @@ impl WebSocket {
     /// Closes the connection: sends Close, waits for the peer's, ends TCP (RFC 6455, 7.1.2). Takes at most the configured times; messages
     /// that still arrive are dropped. Dropping this future drops the connection.
     pub async fn close(mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
-        let now = tokio::time::Instant::now().into_std();
-        self.driver.connection().close(CloseFrame::new(code, reason), now);
+        self.driver.close(CloseFrame::new(code, reason));
         while self.recv().await.is_some() {}
         self.into_report()
     }

@@ -1,5 +1,5 @@
 //! Futures that are dropped before they are ready: nothing is lost, sent twice or cut, and every connection still ends with one report.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod raw;
 

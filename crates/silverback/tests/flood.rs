@@ -34,6 +34,18 @@ async fn a_flood_of_pings_does_not_starve_the_handler() {
 }
 
 #[tokio::test]
+async fn a_bare_loop_under_a_flood_lets_others_run() {
+    let (mut server, _flood) = flooded(b"", &empty_message().repeat(100_000)).await;
+    tokio::spawn(async move { while server.recv().await.is_some() {} });
+    let others = async {
+        for _ in 0..20 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(DEADLINE, others).await.expect("one connection has the thread to itself");
+}
+
+#[tokio::test]
 async fn a_flood_behind_a_violation_does_not_outlast_the_linger() {
     let (server, _flood) = flooded(&[0xff; 2], &[0; 1 << 20]).await;
     let run = server.run(|_tx, mut rx| async move {

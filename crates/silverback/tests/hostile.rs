@@ -225,6 +225,28 @@ async fn a_flush_that_the_stream_fails_is_not_reported_as_done() {
     assert_eq!(run.await.unwrap().cause, Cause::TransportLost);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_bare_close_goes_out_behind_what_senders_have_queued() {
+    let (mut raw, mut server) = raw(&Upgrader::default(), 1024).await;
+    server.sender().try_send("first").unwrap();
+    let close = tokio::spawn(server.close(CloseCode::NORMAL, ""));
+    let mut out = [0; 11];
+    timeout(MINUTE, raw.read_exact(&mut out)).await.unwrap().unwrap();
+    assert_eq!(&out, b"\x81\x05first\x88\x02\x03\xe8");
+    drop(raw);
+    assert_eq!(close.await.unwrap().unsent.messages, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_without_room_for_any_message_takes_one_when_it_is_empty() {
+    for limits in [QueueLimits { bytes: 0, messages: 1 }, QueueLimits { bytes: 100, messages: 0 }] {
+        let (_raw, mut server) = raw(&Upgrader::builder().queue(limits).build(), 1024).await;
+        let tx = server.sender();
+        assert!(tx.try_send("always taken").is_ok(), "{limits:?}");
+        assert!(matches!(tx.try_send("one too many"), Err(TrySendError::Full(_))), "{limits:?}");
+    }
+}
+
 #[test]
 fn a_sender_that_outlives_its_connection_keeps_no_task_alive() {
     struct Nothing;
