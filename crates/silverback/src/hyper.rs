@@ -1,5 +1,6 @@
 //! Upgrades of requests that hyper has read.
 
+use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use silverback_wire::handshake::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::{Upgrader, WebSocket};
 
@@ -27,25 +29,33 @@ impl Upgrader {
 
     pub(crate) fn upgrading(&self, on_upgrade: OnUpgrade, subprotocol: Option<String>) -> WebSocket {
         // Bytes that came behind the head are inside what hyper hands over, in front of the stream's own.
-        self.websocket(UpgradingStream::Waiting(on_upgrade), BytesMut::new(), BytesMut::new(), subprotocol)
+        let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout()));
+        self.websocket(UpgradingStream::Waiting { on_upgrade, deadline }, BytesMut::new(), BytesMut::new(), subprotocol)
     }
 }
 
 /// The stream of a connection that hyper hands over when it has sent its last response. Until then it is pending.
 enum UpgradingStream {
-    Waiting(OnUpgrade),
+    Waiting {
+        on_upgrade: OnUpgrade,
+        /// The response may be withheld, and nothing would tell.
+        deadline: Pin<Box<Sleep>>,
+    },
     Upgraded(TokioIo<Upgraded>),
 }
 
 impl UpgradingStream {
     fn poll_upgraded(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TokioIo<Upgraded>>>> {
-        if let Self::Waiting(on_upgrade) = self {
-            let upgraded = ready!(Pin::new(on_upgrade).poll(cx)).map_err(io::Error::other)?;
+        if let Self::Waiting { on_upgrade, deadline } = self {
+            let Poll::Ready(upgraded) = Pin::new(on_upgrade).poll(cx) else {
+                return deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+            };
+            let upgraded = upgraded.map_err(io::Error::other)?;
             *self = Self::Upgraded(TokioIo::new(upgraded));
         }
         match self {
             Self::Upgraded(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            Self::Waiting(_) => Poll::Pending,
+            Self::Waiting { .. } => Poll::Pending,
         }
     }
 }

@@ -160,7 +160,7 @@ impl UpgraderBuilder {
         self
     }
 
-    /// How long the head of a request may take, and how long the answer may, on bare streams. Default: 10 s.
+    /// How long the head of a request may take on a bare stream, and how long the answer may take. Default: 10 s.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.settings.handshake_timeout = timeout;
         self

@@ -1,5 +1,5 @@
 //! Handshakes on bare streams: who is refused reads the whole answer, and who does not take it is left.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
