@@ -116,6 +116,9 @@ impl Default for Limits {
 const ENVIRONMENT: [&str; 7] =
     ["listen", "log", "auth.secret", "api.key", "heartbeat.ping_after", "heartbeat.dead_after", "limits.message"];
 
+const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
+const API_KEY: &str = "api.key (SILVERBACK_API_KEY)";
+
 /// What is wrong with the configuration, where, and what to do. It never quotes a value, which may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -160,27 +163,17 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        const SHORTEST: usize = 32; // RFC 7518, 3.2: as long as the hash
         let fail = |key, problem: String| Err(ConfigError::Key { key, problem });
-        if let Some(secret) = &self.auth.secret
-            && secret.expose().len() < SHORTEST
-        {
-            let length = secret.expose().len();
-            return fail(
-                "auth.secret (SILVERBACK_AUTH_SECRET)",
-                format!("has {length} bytes and needs at least {SHORTEST}: make one with `openssl rand -base64 32`"),
-            );
-        }
-        if let Some(key) = &self.api.key
-            && key.expose().len() < 16
-        {
-            return fail("api.key (SILVERBACK_API_KEY)", "needs at least 16 bytes: make one with `openssl rand -base64 32`".to_owned());
+        for (key, secret) in [(AUTH_SECRET, &self.auth.secret), (API_KEY, &self.api.key)] {
+            if secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+                return fail(key, "is empty: set it, or take it out".to_owned());
+            }
         }
         if let Some(key) = &self.api.key
             && !key.expose().bytes().all(|byte| byte.is_ascii_graphic())
         {
             let problem = "has a space, a line break or a letter beyond ASCII, which no `Authorization` header can carry";
-            return fail("api.key (SILVERBACK_API_KEY)", problem.to_owned());
+            return fail(API_KEY, problem.to_owned());
         }
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
@@ -191,6 +184,18 @@ impl Config {
             return fail("limits.message", "must be above 0".to_owned());
         }
         self.origins()?;
+        Ok(())
+    }
+
+    /// Secrets must be long enough that nobody can guess them, where anybody can try. Only for trying things out on one machine they need not be.
+    pub(crate) fn check_strength(&self) -> Result<(), ConfigError> {
+        // A key of HS256 is as long as the hash (RFC 7518, 3.2).
+        for (key, secret, shortest) in [(AUTH_SECRET, &self.auth.secret, 32), (API_KEY, &self.api.key, 16)] {
+            if let Some(length) = secret.as_ref().map(|secret| secret.expose().len()).filter(|length| *length < shortest) {
+                let problem = format!("has {length} bytes and needs at least {shortest}: make one with `openssl rand -base64 32`");
+                return Err(ConfigError::Key { key, problem });
+            }
+        }
         Ok(())
     }
 
@@ -295,8 +300,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_with_its_cure_and_without_the_secret() {
         for (name, value, part) in [
-            ("SILVERBACK_AUTH_SECRET", "too-short", "at least 32"),
-            ("SILVERBACK_API_KEY", "short", "at least 16"),
+            ("SILVERBACK_AUTH_SECRET", "", "is empty"),
+            ("SILVERBACK_API_KEY", "", "is empty"),
             ("SILVERBACK_HEARTBEAT_PING_AFTER", "30s", "longer than heartbeat.ping_after"),
             ("SILVERBACK_HEARTBEAT_PING_AFTER", "soon", "SILVERBACK_HEARTBEAT_PING_AFTER: the value is not good: write a time"),
             ("SILVERBACK_LIMITS_MESSAGE", "0", "above 0"),
@@ -305,14 +310,18 @@ mod tests {
         ] {
             let error = load(&[(name, value)]).unwrap_err();
             assert!(error.contains(part), "{error}");
-            assert!(!error.contains("too-short"), "{error}");
+            assert!(!error.contains("spaces in it"), "{error}");
         }
     }
 
     #[test]
-    fn a_secret_of_just_32_bytes_is_long_enough() {
-        assert!(load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(32))]).is_ok());
-        assert!(load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(31))]).is_err());
-        assert!(!format!("{:?}", load(&[("SILVERBACK_AUTH_SECRET", &"x".repeat(32))])).contains("xxx"));
+    fn secrets_have_a_shortest_length_and_are_never_shown() {
+        for (variable, shortest) in [("SILVERBACK_AUTH_SECRET", 32), ("SILVERBACK_API_KEY", 16)] {
+            assert!(load(&[(variable, &"x".repeat(shortest))]).unwrap().check_strength().is_ok());
+            let short = load(&[(variable, &"x".repeat(shortest - 1))]).unwrap();
+            let error = short.check_strength().unwrap_err().to_string();
+            assert!(error.contains(&format!("needs at least {shortest}")), "{error}");
+            assert!(!format!("{short:?}{error}").contains("xxx"));
+        }
     }
 }

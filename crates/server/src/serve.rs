@@ -64,6 +64,10 @@ async fn stop(app: &App, signal: &str) {
 /// What the configuration makes, with secrets made up where none are needed.
 fn app(config: &Config) -> Result<App, Box<dyn Error>> {
     let is_local = config.listen.ip().is_loopback();
+    match config.check_strength() {
+        Err(weak) if is_local => tracing::warn!("{weak} (good enough on a loopback address, refused on any other)"),
+        strength => strength?,
+    }
     let is_throw_away = config.auth.secret.is_none() && is_local;
     let secret = config.auth.secret.clone().or_else(|| is_throw_away.then(made_up));
     if secret.is_none() && !config.allow_anonymous {

@@ -228,7 +228,7 @@ async fn an_accepted_request_whose_response_is_withheld_ends_its_task() {
     );
     let (stream, head, _) = ask(serve(app).await, GOOD).await;
     assert!(head.starts_with("http/1.1 200 "), "{head}");
+    drop(stream);
     let end = timeout(DEADLINE, is_done.recv()).await.expect("the socket waits for an upgrade that never comes");
     assert!(end.is_some());
-    drop(stream);
 }
