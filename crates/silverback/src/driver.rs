@@ -204,8 +204,7 @@ impl Driver {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(link) = &mut self.link else { return Poll::Ready(()) };
         if self.reads_left == 0 {
-            // To go on after the others, and after the runtime has looked at its timers and sockets, which a plain wake does not wait for.
-            let _ = pin!(tokio::task::yield_now()).poll(cx);
+            yield_to_others(cx);
             return Poll::Pending;
         }
         let read = ready!(link.poll_read(cx));
@@ -283,6 +282,12 @@ impl Drop for Driver {
         self.connection.abandon("dropped here", now);
         let _ = self.poll_end();
     }
+}
+
+/// Has the task polled again after the others on its thread, and after the runtime has looked at its timers and sockets, which a plain
+/// wake does not wait for.
+pub(crate) fn yield_to_others(cx: &mut Context<'_>) {
+    let _ = pin!(tokio::task::yield_now()).poll(cx);
 }
 
 /// The runtime's clock, which a test can hold still.

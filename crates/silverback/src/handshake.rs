@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
-use http::{Request, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::{Method, Request, Response};
 use silverback_wire::handshake::server::Acceptance;
 use silverback_wire::handshake::{HeadError, HeadReader, Refusal, encode_response};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -71,7 +71,7 @@ impl<S: Stream> Handshake<S> {
         };
         match read {
             Ok((head, (request, bytes))) => Ok(Self { stream, request, bytes, head, upgrader }),
-            Err(AcceptError::Refused(refusal)) => Err(refuse(stream, &HeaderMap::new(), refusal, limit).await),
+            Err(AcceptError::Refused(refusal)) => Err(refuse(stream, &Request::new(()), refusal, limit).await),
             Err(error) => Err(error),
         }
     }
@@ -124,7 +124,7 @@ impl<S: Stream> Handshake<S> {
 
     /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.
     pub async fn refuse(self, refusal: Refusal) -> AcceptError {
-        refuse(self.stream, self.request.headers(), refusal, self.upgrader.handshake_timeout()).await
+        refuse(self.stream, &self.request, refusal, self.upgrader.handshake_timeout()).await
     }
 
     /// Gives the stream back with every byte that was read from it, the head included: for another protocol on the same port.
@@ -139,11 +139,13 @@ impl From<HeadError> for AcceptError {
     }
 }
 
-async fn refuse<S: Stream>(mut stream: S, request: &HeaderMap, refusal: Refusal, limit: Duration) -> AcceptError {
-    let mut response = refusal.response(request);
+async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refusal: Refusal, limit: Duration) -> AcceptError {
+    let mut response = refusal.response(request.headers());
     close_after(&mut response);
     let mut bytes = encode_response(&response);
-    bytes.extend_from_slice(response.body().as_bytes());
+    if request.method() != Method::HEAD {
+        bytes.extend_from_slice(response.body().as_bytes());
+    }
     if let Err(error) = write(&mut stream, &bytes, limit).await {
         return error;
     }

@@ -10,12 +10,15 @@ use std::task::{Context, Poll};
 
 use silverback_wire::{CloseCode, CloseFrame};
 
-use crate::driver::Driver;
+use crate::driver::{Driver, yield_to_others};
 use crate::sender::Closed;
 use crate::shared::Shared;
 
 /// What a handler ends with. Any error will do, and `?` on the errors of [`Sender`](crate::Sender) works as it should.
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// After so many turns in one poll, others on the thread get theirs.
+const TURNS: usize = 32;
 
 /// Drives the connection and the handler until both have ended.
 pub(crate) struct Run<F> {
@@ -29,27 +32,30 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
     /// Ready when the handler and the connection have ended; the report is the driver's.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.driver.begin_poll();
-        loop {
+        for _ in 0..TURNS {
             let connection = self.poll_connection(cx);
             self.poll_handler(cx);
             if connection.is_ready() {
                 return if self.handler.is_none() { Poll::Ready(()) } else { Poll::Pending };
             }
-            let can_resume = self.driver.is_paused() && self.shared.poll_inbox_room(cx);
-            if !can_resume && self.driver.park(cx) {
+            // Only now, when nothing is left to do, may what others do wake us.
+            let is_inbox_parked = !self.driver.is_paused() || self.shared.park_for_inbox(cx);
+            if is_inbox_parked && self.driver.park(cx) {
                 return Poll::Pending;
             }
         }
+        yield_to_others(cx);
+        Poll::Pending
     }
 
     /// Moves what arrives to the inbox, as long as it has room. Ready when the connection has ended.
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Once we have said Close, what finds no room is dropped: the peer's Close is behind it.
-        while self.shared.poll_inbox_room(cx) || !self.driver.is_open() || self.driver.has_announced_end() {
+        while self.shared.has_inbox_room() || !self.driver.is_open() || self.driver.has_announced_end() {
             match self.driver.poll_message(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Ready(Some(message)) if self.shared.poll_inbox_room(cx) => match self.shared.deliver(message) {
+                Poll::Ready(Some(message)) if self.shared.has_inbox_room() => match self.shared.deliver(message) {
                     // The handler is polled right after this; a waker of its own making needs to be told.
                     Some(waker) if self.handler.is_none() || !waker.will_wake(cx.waker()) => waker.wake(),
                     _ => {}

@@ -1,6 +1,6 @@
 //! What the driver of a connection shares with its handles: two bounded queues and the end.
 //!
-//! No lock is held while anything else runs: each critical section moves values and returns the waker to wake, if any.
+//! No lock is held while anything else runs: each critical section moves values, and what is to be woken or dropped is so afterwards.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -216,13 +216,14 @@ impl Shared {
 
     /// Everything that has arrived, into `messages`, which is empty; `Ready(false)` when nothing more will come.
     pub(crate) fn poll_arrivals(&self, cx: &mut Context<'_>, messages: &mut VecDeque<Message>) -> Poll<bool> {
+        let _replaced;
         let driver = {
             let mut inbox = lock(&self.inbox);
             if inbox.queue.messages.is_empty() {
                 if inbox.is_over {
                     return Poll::Ready(false);
                 }
-                inbox.receiver = Some(cx.waker().clone());
+                _replaced = inbox.receiver.replace(cx.waker().clone());
                 inbox.queue.release();
                 *messages = VecDeque::new();
                 return Poll::Pending;
@@ -240,8 +241,7 @@ impl Shared {
         let (driver, _dropped) = {
             let mut inbox = lock(&self.inbox);
             inbox.is_deserted = true;
-            inbox.receiver = None;
-            (inbox.driver.wake(), std::mem::take(&mut inbox.queue))
+            (inbox.driver.wake(), (inbox.receiver.take(), std::mem::take(&mut inbox.queue)))
         };
         wake(driver);
     }
@@ -308,25 +308,30 @@ impl Shared {
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already.
     pub(crate) fn park_for_outbox(&self, cx: &Context<'_>, can_pull: bool) -> bool {
+        let mut _replaced = None;
         let mut outbox = lock(&self.outbox);
         let has_work = can_pull && (!outbox.queue.messages.is_empty() || matches!(outbox.close, Close::Asked { .. }));
         if !has_work {
-            outbox.driver.sleep(cx);
+            _replaced = outbox.driver.sleep(cx);
             outbox.queue.release();
         }
         !has_work
     }
 
-    /// Whether there is room for another message. If not, `cx` is woken when there is.
-    pub(crate) fn poll_inbox_room(&self, cx: &Context<'_>) -> bool {
+    /// Whether there is room for another message.
+    pub(crate) fn has_inbox_room(&self) -> bool {
+        lock(&self.inbox).has_room(self.inbox_limits)
+    }
+
+    /// Prepares to sleep until there is room for another message. `false` when there is.
+    pub(crate) fn park_for_inbox(&self, cx: &Context<'_>) -> bool {
+        let _replaced;
         let mut inbox = lock(&self.inbox);
-        let limits = self.inbox_limits;
-        let queue = &inbox.queue;
-        let has_room = queue.messages.is_empty() || (queue.messages.len() < limits.messages && queue.bytes < limits.bytes);
-        if !has_room {
-            inbox.driver.sleep(cx);
+        if inbox.has_room(self.inbox_limits) {
+            return false;
         }
-        has_room
+        _replaced = inbox.driver.sleep(cx);
+        true
     }
 
     /// Hands a message to the receiver, if there still is one. The waker is the receiver's, if it sleeps.
@@ -342,20 +347,19 @@ impl Shared {
 
     /// Publishes the end. Only the first counts.
     pub(crate) fn end(&self, mut report: CloseReport) -> Arc<CloseReport> {
-        {
+        // A handle that is kept must keep neither the task nor the messages.
+        let _dropped = {
             let mut outbox = lock(&self.outbox);
             outbox.close = Close::Done;
             report.unsent.messages += outbox.queue.messages.len() as u64;
             report.unsent.bytes += outbox.queue.bytes as u64;
-            outbox.queue = Queue::default();
-            outbox.driver = Parking::default(); // a handle that is kept must not keep the task
-        }
+            (std::mem::take(&mut outbox.queue), std::mem::take(&mut outbox.driver))
+        };
         let report = self.end.get_or_init(|| Arc::new(report)).clone();
-        let receiver = {
+        let (receiver, _dropped) = {
             let mut inbox = lock(&self.inbox);
             inbox.is_over = true;
-            inbox.driver = Parking::default();
-            inbox.receiver.take()
+            (inbox.receiver.take(), std::mem::take(&mut inbox.driver))
         };
         wake(receiver);
         self.close_room();
@@ -386,6 +390,13 @@ impl Outbox {
     }
 }
 
+impl Inbox {
+    fn has_room(&self, limits: QueueLimits) -> bool {
+        let messages = self.queue.messages.len();
+        messages == 0 || (messages < limits.messages && self.queue.bytes < limits.bytes)
+    }
+}
+
 impl Queue {
     fn push(&mut self, message: Message) {
         self.bytes += message.len();
@@ -407,11 +418,13 @@ impl Queue {
 }
 
 impl Parking {
-    fn sleep(&mut self, cx: &Context<'_>) {
+    /// The waker that this one replaces, to be dropped outside the lock.
+    #[must_use]
+    fn sleep(&mut self, cx: &Context<'_>) -> Option<Waker> {
         self.is_asleep = true;
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
+        match &self.waker {
+            Some(waker) if waker.will_wake(cx.waker()) => None,
+            _ => self.waker.replace(cx.waker().clone()),
         }
     }
 

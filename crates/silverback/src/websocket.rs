@@ -75,8 +75,12 @@ impl WebSocket {
         if let Some(message) = self.arrived.pop_front() {
             return Poll::Ready(Some(message));
         }
-        self.driver.begin_poll();
-        self.poll_parked(cx)
+        let polled = self.poll_parked(cx);
+        if polled.is_pending() {
+            // Only now are reads granted anew: a task that receives without ever waiting has to let others on in between.
+            self.driver.begin_poll();
+        }
+        polled
     }
 
     /// Sends a message, waiting until the kernel has taken it. What arrives meanwhile is kept for `recv`, up to a bound.
@@ -159,7 +163,8 @@ impl WebSocket {
     /// While the handler awaits whatever it likes, pings are answered, queued messages are written, and the end is noticed: `recv` then
     /// gives `None` and `send` gives [`Closed`]. When the handler returns, the connection is closed with 1000; when it fails or panics, with
     /// 1011, the cause in the report and in the log. A handler that goes on after the end is let finish; one that wants to know
-    /// awaits [`Sender::closed`] too.
+    /// awaits [`Sender::closed`] too. While the inbox is full (256 messages or 256 KiB that the handler has not received), nothing is read, so
+    /// even the end is noticed only when the handler goes on.
     ///
     /// Dropping this future drops the handler and the connection; the report is still published to every [`Sender`].
     ///

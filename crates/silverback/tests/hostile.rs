@@ -6,6 +6,7 @@ mod raw;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -245,6 +246,35 @@ async fn a_queue_without_room_for_any_message_takes_one_when_it_is_empty() {
         assert!(tx.try_send("always taken").is_ok(), "{limits:?}");
         assert!(matches!(tx.try_send("one too many"), Err(TrySendError::Full(_))), "{limits:?}");
     }
+}
+
+/// A wake from within a poll puts the task in front of the runtime's timers and sockets: under a flood of messages, which fills the inbox
+/// again and again, those come late.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_empties_a_full_inbox_in_the_same_poll_wakes_nobody() {
+    struct Counting(AtomicUsize);
+    impl Wake for Counting {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (mut raw, server) = raw(&Upgrader::default(), 4096).await;
+    raw.write_all(&frame(0x82, b"m").repeat(300)).await.unwrap();
+    let wakes = Arc::new(Counting(AtomicUsize::new(0)));
+    let waker = Waker::from(wakes.clone());
+    let received = Arc::new(AtomicUsize::new(0));
+    let mut run = Box::pin(server.run({
+        let received = received.clone();
+        |_tx, mut rx| async move {
+            while rx.recv().await.is_some() {
+                received.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    }));
+    assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(received.load(Ordering::Relaxed), 300, "all in one poll");
+    assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
 }
 
 #[test]

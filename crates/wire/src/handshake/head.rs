@@ -46,7 +46,7 @@ pub struct HeadReader {
 impl HeadReader {
     /// A reader for a head of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { bytes: BytesMut::new(), scanned: 0, limit }
+        Self { bytes: BytesMut::with_capacity(1024), scanned: 0, limit }
     }
 
     /// Where the next bytes are to be read to.
