@@ -9,6 +9,14 @@ use silverback_wire::{CloseReport, Message};
 use crate::shared::Shared;
 
 /// Receives the messages of one connection. There is one for each connection, and reading needs `&mut`: two readers do not compile.
+///
+/// ```compile_fail,E0499
+/// # async fn example(mut rx: silverback::Receiver) {
+/// let first = rx.recv();
+/// let second = rx.recv(); // the first still reads
+/// first.await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Receiver {
     shared: Arc<Shared>,

@@ -136,6 +136,13 @@ impl WebSocket {
 
     /// Closes the connection: sends Close, waits for the peer's, ends TCP (RFC 6455, 7.1.2). Takes at most the configured times; messages
     /// that still arrive are dropped. Dropping this future drops the connection.
+    ///
+    /// ```compile_fail,E0382
+    /// # async fn example(mut socket: silverback::WebSocket) {
+    /// socket.close(silverback::CloseCode::NORMAL, "done").await;
+    /// socket.send("more").await; // there is nothing left to send on
+    /// # }
+    /// ```
     pub async fn close(mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
         self.driver.close(CloseFrame::new(code, reason));
         while self.recv().await.is_some() {}
