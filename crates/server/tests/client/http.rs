@@ -188,6 +188,12 @@ impl Client {
         }
     }
 
+    /// Everything up to the end of the stream.
+    pub(crate) fn rest(&mut self) -> String {
+        self.stream.read_to_end(&mut self.read).unwrap();
+        String::from_utf8(std::mem::take(&mut self.read)).unwrap()
+    }
+
     /// Waits until the other end has ended the connection, with a FIN or a reset.
     pub(crate) fn wait_for_end(&mut self) {
         let mut part = [0; 16 * 1024];
