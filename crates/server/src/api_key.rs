@@ -10,13 +10,17 @@ use subtle::ConstantTimeEq;
 
 use crate::config::Secret;
 use crate::identity::bearer;
-use crate::routes::App;
+use crate::routes::{App, Remote};
 
 /// Lets a request through that has the key.
 pub(crate) async fn require(State(app): State<App>, request: Request, next: Next) -> Response {
     match check(app.api_key.as_ref(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.problem().into_response(),
+        Err(refusal) => {
+            let remote = request.extensions().get::<Remote>().map(|remote| remote.0);
+            tracing::info!(?remote, cause = refusal.cause(), "a request to the API was refused");
+            refusal.problem().into_response()
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::{echo, process, serve, token};
 
 #[derive(Debug, Parser)]
@@ -31,23 +31,26 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("Environment: {}", crate::config::variables().join(", ")))]
+#[command(after_help = format!("Environment: {}", config::variables().join(", ")))]
 struct Serve {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = config::parse_address)]
     listen: Option<SocketAddr>,
     /// Lets clients without a token in, each as a user `anonymous-…` of its own
     #[arg(long)]
     allow_anonymous: bool,
+    /// Lets pages of this origin connect, besides the server's own, as in https://app.example.com; may be repeated
+    #[arg(long = "origin", value_name = "ORIGIN")]
+    origins: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 struct Echo {
     /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = config::parse_address)]
     listen: SocketAddr,
     /// The largest message that is taken, as in 64MiB
     #[arg(long, value_name = "SIZE", default_value = "64MiB")]
@@ -89,12 +92,13 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let mut config = Config::load(arguments.config.as_deref())?;
             config.listen = arguments.listen.unwrap_or(config.listen);
             config.allow_anonymous |= arguments.allow_anonymous;
+            config.origins.extend(arguments.origins);
             start_log(&config.log)?;
             process::raise_descriptor_limit();
             process::block_on(serve::serve(config))?
         }
         Command::Echo(arguments) => {
-            start_log(&crate::config::log_filter())?;
+            start_log(&config::log_filter())?;
             process::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
@@ -108,9 +112,13 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Logs go to standard error; standard output is for what a command was asked for.
-fn start_log(filter: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| format!("SILVERBACK_LOG (`log`) {filter:?} is not a log filter: {error}; write debug or info"))?;
+fn start_log(filter_text: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let filter = EnvFilter::try_new(filter_text).map_err(|error| {
+        format!("SILVERBACK_LOG (`log`) {filter_text:?} is not a log filter: {error}; write error, warn, info, debug or trace")
+    })?;
+    if let Some(word) = config::unknown_level(filter_text) {
+        return Err(format!("SILVERBACK_LOG (`log`) {word:?} is not a level: write error, warn, info, debug or trace").into());
+    }
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)

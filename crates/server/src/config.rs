@@ -227,6 +227,19 @@ pub(crate) fn variables() -> [String; ENVIRONMENT.len()] {
     ENVIRONMENT.map(variable)
 }
 
+/// An address of the command line.
+pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080")
+}
+
+/// A word of a log filter that stands where a level belongs and is none. Left to itself the filter would take it for a module's name and
+/// log nothing at all.
+pub(crate) fn unknown_level(filter: &str) -> Option<&str> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_known = |word: &str| word.contains('=') || LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    filter.split(',').map(str::trim).find(|word| !is_known(word))
+}
+
 /// What to log, for a command that needs nothing else of the configuration.
 pub(crate) fn log_filter() -> String {
     std::env::var(variable("log")).unwrap_or_else(|_| Config::default().log)
@@ -312,6 +325,13 @@ mod tests {
             assert!(error.contains(part), "{error}");
             assert!(!error.contains("spaces in it"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_found_in_a_filter() {
+        assert_eq!(unknown_level("verbose"), Some("verbose"));
+        assert_eq!(unknown_level("info,silverback_hub=debug, xx"), Some("xx"));
+        assert_eq!(unknown_level("INFO,silverback_hub=debug"), None);
     }
 
     #[test]

@@ -18,7 +18,9 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
         .message_limit(usize::try_from(max_message.as_u64())?)
         .queue(QueueLimits::default())
         .build();
-    let listener = TcpListener::bind(listen).await.map_err(|error| format!("cannot listen on {listen}: {error}"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("cannot listen on {listen}: {error}; choose another address with --listen"))?;
     let mut stopped = pin!(process::stopped()?);
     writeln!(std::io::stdout(), "listening on ws://{}", listener.local_addr()?)?;
 

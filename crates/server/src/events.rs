@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Sse};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use silverback_hub::{Event, Missed, Subscription};
+use tokio_util::sync::CancellationToken;
 
 use crate::json::{MessageJson, ReportJson, SessionJson, timestamp};
 use crate::routes::App;
@@ -16,30 +17,38 @@ use crate::routes::App;
 pub(crate) async fn stream(State(app): State<App>) -> impl IntoResponse {
     // A comment at once, so that whoever is in between passes the head of the answer on.
     let hello = stream::iter([Ok(SseEvent::default().comment("silverback"))]);
-    let events = stream::unfold(app.hub.subscribe(), next).take_until(app.stopping.cancelled_owned());
+    let events = stream::unfold((app.hub.subscribe(), app.everybody_gone), next);
     let stream = hello.chain(events);
     let events = Sse::new(stream).keep_alive(KeepAlive::new().interval(Duration::from_secs(15)));
     // nginx would hold events back until it has a buffer full of them.
     ([("x-accel-buffering", "no")], events)
 }
 
-async fn next(mut subscription: Subscription) -> Option<(Result<SseEvent, Infallible>, Subscription)> {
-    let (name, mut data) = match subscription.next().await? {
-        Ok(event) => describe(&event)?,
+/// What a stream goes on from: its place among the events, and what ends it.
+type Place = (Subscription, CancellationToken);
+
+async fn next((mut subscription, everybody_gone): Place) -> Option<(Result<SseEvent, Infallible>, Place)> {
+    let next = tokio::select! {
+        biased; // what has happened is told before the stream ends
+        next = subscription.next() => next?,
+        () = everybody_gone.cancelled() => return None,
+    };
+    let (name, mut data) = match next {
+        Ok(event) => describe(&event),
         Err(Missed(count)) => ("lagged", json!({ "missed": count })),
     };
     data["at"] = timestamp(SystemTime::now()).into();
     // Compact JSON has no line breaks, which is what an event's data must not have.
-    Some((Ok(SseEvent::default().event(name).data(data.to_string())), subscription))
+    Some((Ok(SseEvent::default().event(name).data(data.to_string())), (subscription, everybody_gone)))
 }
 
-fn describe(event: &Event) -> Option<(&'static str, Value)> {
+fn describe(event: &Event) -> (&'static str, Value) {
     match event {
-        Event::Connected(session) => Some(("session.connected", json!({ "session": SessionJson::from(&**session) }))),
-        Event::Message { session, size, excerpt } => Some(("session.message", json!(MessageJson::new(session, *size, excerpt)))),
+        Event::Connected(session) => ("session.connected", json!({ "session": SessionJson::from(&**session) })),
+        Event::Message { session, size, excerpt } => ("session.message", json!(MessageJson::new(session, *size, excerpt))),
         Event::Ended { session, report } => {
-            Some(("session.ended", json!({ "session": SessionJson::from(&**session), "report": ReportJson::from(&**report) })))
+            ("session.ended", json!({ "session": SessionJson::from(&**session), "report": ReportJson::from(&**report) }))
         }
-        _ => None,
+        _ => ("unknown", json!({})), // a kind that a later hub tells of
     }
 }

@@ -15,7 +15,6 @@ use hyper_util::service::TowerToHyperService;
 use silverback::{AcceptError, Handshake};
 use tokio::io::{AsyncReadExt, join};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::routes::{App, Remote};
@@ -27,7 +26,7 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How long a client may take nothing of an answer.
 const STALLED: Duration = Duration::from_secs(30);
 
-/// How long a request that is under way when the server stops may still take.
+/// How long a request that is under way when the server stops may still take, once no session is left.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// The largest head of a later request, in bytes.
@@ -36,13 +35,9 @@ const LARGEST_HEAD: usize = 16 * 1024;
 /// Serves one connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, router: Router) {
     let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
-    let last_answer = async {
-        app.stopping.cancelled().await;
-        tokio::time::sleep(LAST_ANSWER).await;
-    };
     let handshake = tokio::select! {
         handshake = app.upgrader.handshake(stream) => handshake,
-        () = last_answer => return,
+        () = last_answer(&app) => return,
     };
     match handshake {
         Ok(handshake) if handshake.request().uri().path() == "/ws" => serve_socket(handshake, remote, app).await,
@@ -50,6 +45,12 @@ pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, route
         Err(AcceptError::Refused(refusal)) => tracing::info!(%remote, %refusal, "a request was refused"),
         Err(error) => tracing::debug!(%remote, %error, "no request"),
     }
+}
+
+/// Waits until the server has stopped and requests have had their time.
+async fn last_answer(app: &App) {
+    app.everybody_gone.cancelled().await;
+    tokio::time::sleep(LAST_ANSWER).await;
 }
 
 async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App) {
@@ -73,9 +74,9 @@ async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: Ap
         ended = &mut connection => ended,
         () = app.stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            match timeout(LAST_ANSWER, connection).await {
-                Ok(ended) => ended,
-                Err(_) => return,
+            tokio::select! {
+                ended = &mut connection => ended,
+                () = last_answer(&app) => return,
             }
         }
     };

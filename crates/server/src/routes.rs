@@ -32,6 +32,8 @@ pub(crate) struct App {
     pub(crate) tasks: TaskTracker,
     /// Told when the server stops.
     pub(crate) stopping: CancellationToken,
+    /// Told when, after that, no session is left.
+    pub(crate) everybody_gone: CancellationToken,
 }
 
 /// Where a request comes from.

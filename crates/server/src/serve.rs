@@ -17,13 +17,17 @@ use crate::routes::{App, router};
 use crate::token::Tokens;
 use crate::{accept, front, process, welcome};
 
-/// How long connections may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of
-/// it.
+/// How long sessions may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of it.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+
+/// How long everything else may take after that.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     let app = app(&config)?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}; choose another address with --listen", config.listen))?;
     let address = listener.local_addr()?;
     let mut stopped = pin!(process::stopped()?); // before anybody is told that we are there
     welcome::print(address, &config, &app)?;
@@ -38,27 +42,36 @@ pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
         }
     };
     drop(listener);
-    stop(&app, signal).await;
+    let again = process::stopped()?;
+    tokio::select! {
+        () = stop(&app, signal) => {}
+        signal = again => tracing::warn!(signal, "stopped at once"),
+    }
     Ok(())
 }
 
-/// Closes every session and waits, in bounded time, until everybody has gone.
+/// Closes every session, and waits in bounded time until they and then the requests that are under way have ended.
 async fn stop(app: &App, signal: &str) {
-    tracing::info!(signal, sessions = app.hub.sessions().len(), "stopping");
+    let sessions = app.hub.sessions().len();
+    tracing::info!(signal, sessions, within = ?(LAST_WORDS + LAST_REQUESTS), "stopping");
     app.stopping.cancel();
     app.tasks.close();
-    let everybody_gone = timeout(LAST_WORDS, async {
+    let no_session = async {
         loop {
             // Again and again: a handshake that was under way may have become a session.
             app.hub.close_all(CloseCode::GOING_AWAY, "the server is stopping");
-            if timeout(Duration::from_millis(50), app.tasks.wait()).await.is_ok() {
+            let is_over = timeout(Duration::from_millis(50), app.tasks.wait()).await.is_ok();
+            if is_over || app.hub.sessions().is_empty() {
                 return;
             }
         }
-    });
-    if everybody_gone.await.is_err() {
-        tracing::warn!(tasks = app.tasks.len(), "some connections did not end in time and are dropped");
+    };
+    let _ = timeout(LAST_WORDS, no_session).await;
+    app.everybody_gone.cancel();
+    if timeout(LAST_REQUESTS, app.tasks.wait()).await.is_err() {
+        tracing::warn!(connections = app.tasks.len(), "some did not end in time and are dropped");
     }
+    tracing::info!("stopped");
 }
 
 /// What the configuration makes, with secrets made up where none are needed.
@@ -88,6 +101,7 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         message_limit: config.message_limit(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
+        everybody_gone: CancellationToken::new(),
     })
 }
 

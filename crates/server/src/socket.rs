@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ORIGIN, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
@@ -21,23 +21,26 @@ impl App {
             if self.stopping.is_cancelled() {
                 return Err(stopping());
             }
-            let identity = self.identify(request).map_err(|error| error.refusal())?;
+            let identity = self.identify(request)?;
             Ok((acceptance, identity.from_remote(remote)))
         });
         if let Err(refusal) = &admitted {
             tracing::info!(%remote, %refusal, "a handshake was refused");
-        } else if request.headers().contains_key(ORIGIN) && offers_only_a_token(request.headers()) {
-            tracing::warn!(%remote, "a browser offers its token as its only subprotocol and will give the connection up: let it offer \"silverback\" too");
+        } else if offers_only_a_token(request.headers()) {
+            tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
         }
         admitted
     }
 
-    fn identify<B>(&self, request: &http::Request<B>) -> Result<Identity, TokenError> {
+    fn identify<B>(&self, request: &http::Request<B>) -> Result<Identity, Refusal> {
         match (presented(request), &self.tokens) {
             (None, _) if self.allow_anonymous => Ok(Identity::new(anonymous()).from_source("anonymous")),
-            (None, _) => Err(TokenError::Missing),
-            (Some(_), None) => Err(TokenError::Bad("this server has no key to check it with")),
-            (Some(presented), Some(tokens)) => Ok(Identity::new(tokens.check(&presented.token)?).from_source(presented.source)),
+            (None, _) => Err(TokenError::Missing.refusal(None)),
+            (Some(presented), None) => Err(TokenError::Bad("this server has no key to check it with").refusal(Some(presented.source))),
+            (Some(presented), Some(tokens)) => match tokens.check(&presented.token) {
+                Ok(user) => Ok(Identity::new(user).from_source(presented.source)),
+                Err(error) => Err(error.refusal(Some(presented.source))),
+            },
         }
     }
 

@@ -27,15 +27,18 @@ pub(crate) struct Tokens {
     validation: Validation,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
+struct Minted<'a> {
+    sub: &'a str,
+    iat: u64,
+    exp: u64,
+}
+
+#[derive(Debug, Deserialize)]
 struct Claims {
     sub: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iat: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    nbf: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    exp: Option<u64>,
+    nbf: Option<f64>,
+    exp: Option<f64>,
 }
 
 /// Why a token does not tell who somebody is.
@@ -92,7 +95,7 @@ impl Tokens {
         check_user(user)?;
         let issued = now();
         let expires = issued.saturating_add(ttl.as_secs()).min(LAST_SECOND);
-        let claims = Claims { sub: user.to_owned(), iat: Some(issued), nbf: None, exp: Some(expires) };
+        let claims = Minted { sub: user, iat: issued, exp: expires };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)?;
         Ok((token, UNIX_EPOCH + Duration::from_secs(expires)))
     }
@@ -101,13 +104,15 @@ impl Tokens {
     pub(crate) fn check(&self, token: &str) -> Result<String, TokenError> {
         jsonwebtoken::decode_header(token).map_err(|_| TokenError::Bad("it is not a JWT that is signed with HS256"))?;
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|error| bad(error.kind()))?.claims;
-        if let Some(since) = claims.exp.filter(|expires| *expires <= now()) {
+        // A NumericDate may have a fraction (RFC 7519, 2).
+        if let Some(since) = claims.exp.map(|time| time as u64).filter(|expires| *expires <= now()) {
             return Err(TokenError::Expired { since });
         }
-        if let Some(begin) = claims.nbf.filter(|begin| *begin > now() + NOT_BEFORE_LEEWAY) {
+        if let Some(begin) = claims.nbf.map(|time| time as u64).filter(|begin| *begin > now() + NOT_BEFORE_LEEWAY) {
             return Err(TokenError::NotYetValid(begin));
         }
-        check_user(&claims.sub).map_err(|_| TokenError::Bad("its `sub` is not the name of a user"))?;
+        check_user(&claims.sub)
+            .map_err(|_| TokenError::Bad("its `sub` is not the name of a user: 1 to 256 bytes, no control characters, not `.` or `..`"))?;
         Ok(claims.sub)
     }
 }
@@ -117,14 +122,15 @@ fn bad(kind: &ErrorKind) -> TokenError {
         ErrorKind::InvalidSignature => "its signature does not match this server's key",
         ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName => "it is not signed with HS256",
         ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) => {
-            "its claims are not those of a user: `sub` must be a text, `exp` and `nbf` whole numbers"
+            "its claims are not those of a user: `sub` must be a text, `exp` and `nbf` numbers"
         }
         _ => "it is not a JWT",
     })
 }
 
 impl TokenError {
-    pub(crate) fn refusal(&self) -> Refusal {
+    /// `source` is where the token was found.
+    pub(crate) fn refusal(&self, source: Option<&'static str>) -> Refusal {
         let (cause, challenge, cure) = match self {
             Self::Missing => (
                 "token-missing",
@@ -149,7 +155,10 @@ impl TokenError {
             ),
         };
         Refusal::new(StatusCode::UNAUTHORIZED, cause, "a token that says who you are is needed here")
-            .arrived(self.to_string())
+            .arrived(match source {
+                Some(source) => format!("{self} (it came by the {source})"),
+                None => self.to_string(),
+            })
             .cure(cure)
             .header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
@@ -197,7 +206,7 @@ mod tests {
             (signed(&serde_json::json!({"sub": "alice"}), Algorithm::HS384), "HS256"),
             (signed(&serde_json::json!({"user": "alice"}), Algorithm::HS256), "`sub`"),
             (signed(&serde_json::json!({"sub": 7}), Algorithm::HS256), "`sub`"),
-            (signed(&serde_json::json!({"sub": "a", "exp": "tomorrow"}), Algorithm::HS256), "whole numbers"),
+            (signed(&serde_json::json!({"sub": "a", "exp": "tomorrow"}), Algorithm::HS256), "numbers"),
             (signed(&serde_json::json!({"sub": ""}), Algorithm::HS256), "name of a user"),
             (signed(&serde_json::json!({"sub": ".."}), Algorithm::HS256), "name of a user"),
             (signed(&serde_json::json!({"sub": "a\nb"}), Algorithm::HS256), "name of a user"),
@@ -215,6 +224,13 @@ mod tests {
         let token = signed(&serde_json::json!({"sub": "alice", "exp": 1_000_000_000}), Algorithm::HS256);
         let error = tokens().check(&token).unwrap_err();
         assert!(error.to_string().starts_with("the token expired at 2001-09-09T01:46:40Z, "), "{error}");
+    }
+
+    #[test]
+    fn a_time_may_have_a_fraction() {
+        let token = |ahead: f64| signed(&serde_json::json!({"sub": "alice", "exp": now() as f64 + ahead}), Algorithm::HS256);
+        assert_eq!(tokens().check(&token(60.5)), Ok("alice".to_owned()));
+        assert!(matches!(tokens().check(&token(-0.5)), Err(TokenError::Expired { .. })));
     }
 
     #[test]

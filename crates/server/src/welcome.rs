@@ -33,7 +33,7 @@ fn welcome(address: SocketAddr, config: &Config, app: &App) -> Result<String, Mi
     };
     let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(text + "\n") };
     let (token, _) = tokens.mint(DEMO_USER, DEMO_TTL)?;
-    let key = made_up_key.unwrap_or("$SILVERBACK_API_KEY");
+    let key = made_up_key.unwrap_or("…");
     Ok(text
         + &format!(
             "  token:    {token}
@@ -46,7 +46,8 @@ fn welcome(address: SocketAddr, config: &Config, app: &App) -> Result<String, Mi
     ws = new WebSocket(\"ws://{address}/ws?token={token}\"); ws.onmessage = (e) => console.log(e.data)
 
   Then, from a back end:
-    curl -H \"Authorization: Bearer {key}\" --data hello http://{address}/v1/users/{DEMO_USER}/messages
+    export SILVERBACK_API_KEY={key}
+    curl -H \"Authorization: Bearer $SILVERBACK_API_KEY\" --data hello \"http://{address}/v1/users/{DEMO_USER}/messages\"
 
 "
         ))

@@ -56,7 +56,7 @@ fn the_token_among_the_subprotocols_is_never_echoed() {
     }
     let of_a_page = Request::handshake("/ws").header("Origin", "http://silverback.test");
     let _socket = server.connect().upgrade(of_a_page.header("Sec-WebSocket-Protocol", &token));
-    server.log_with("will give the connection up");
+    server.log_with("give the connection up");
 }
 
 #[test]

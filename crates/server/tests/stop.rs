@@ -12,7 +12,7 @@ use client::{Frame, Request, SECRET, WebSocket, command, server, token};
 use rustix::process::Signal;
 
 /// How long the server gives its connections, and as much again for a busy machine.
-const BOUND: Duration = Duration::from_secs(10);
+const BOUND: Duration = Duration::from_secs(20);
 
 const GOING_AWAY: (u16, &str) = (1001, "the server is stopping");
 
@@ -146,6 +146,32 @@ fn a_client_whose_handshake_ends_while_the_server_stops_is_told_like_the_others(
         assert_eq!(socket.recv(), Frame::Close(GOING_AWAY.0, GOING_AWAY.1.to_owned()));
     }
     server.ended();
+}
+
+#[test]
+fn the_stream_of_events_tells_of_the_ends_that_a_stop_makes() {
+    let mut server = server();
+    let mut events = server.connect();
+    events.send(&server.api("GET", "/v1/events").bytes());
+    events.read_to(": silverback\n");
+    let alice = server.join("alice");
+    server.signal(Signal::TERM);
+    assert_eq!(alice.closed_and_answered().0, 1001);
+    events.read_to("event: session.ended");
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let mut server = server();
+    let mut deaf = server.join("deaf");
+    server.signal(Signal::TERM);
+    assert_eq!(deaf.closed().0, 1001);
+    let began = Instant::now();
+    server.signal(Signal::TERM);
+    let (status, _, log) = server.ended();
+    assert!(status.success() && log.contains("stopped at once"), "{status} {log}");
+    assert!(began.elapsed() < Duration::from_secs(4), "the client, which never answers, has 5 s: {:?}", began.elapsed());
 }
 
 #[test]

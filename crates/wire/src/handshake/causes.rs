@@ -23,9 +23,20 @@ pub(super) fn method_not_get(request: Head<'_>) -> Refusal {
 pub(super) fn through_a_deaf_proxy(request: Head<'_>) -> Refusal {
     let headers = request.headers;
     let spoke = if request.version < Version::HTTP_11 { "HTTP/1.0" } else { "HTTP/1.1 with `Connection: close`" };
-    upgrade_required("proxy-dropped-upgrade", "a proxy in front of this server did not pass the WebSocket upgrade on")
-        .arrived(format!("{spoke}, `Upgrade` {}, `Connection` {}, {}", shown(headers, UPGRADE), shown(headers, CONNECTION), proxy(headers)))
-        .cure(format!("{PROXY_CURE}{NGINX}"))
+    let arrived =
+        format!("{spoke}, `Upgrade` {}, `Connection` {}, {}", shown(headers, UPGRADE), shown(headers, CONNECTION), proxy(headers));
+    if wants_websocket(headers) {
+        return upgrade_required("proxy-dropped-upgrade", "a proxy in front of this server did not pass the WebSocket upgrade on")
+            .arrived(arrived)
+            .cure(format!("{PROXY_CURE}{NGINX}"));
+    }
+    // Nothing says that it was meant as a handshake: it may be a page or a probe, through a proxy that is quite right.
+    upgrade_required(
+        "upgrade-missing",
+        "this address is for WebSocket connections, and the request, as the proxy passed it on, asks for none",
+    )
+    .arrived(arrived)
+    .cure(format!("connect with a WebSocket client. If you did, {PROXY_CURE}{NGINX}"))
 }
 
 pub(super) fn not_an_upgrade(request: Head<'_>) -> Refusal {
@@ -33,10 +44,8 @@ pub(super) fn not_an_upgrade(request: Head<'_>) -> Refusal {
     let arrived = format!("`Upgrade` {}, `Connection` {}, {}", shown(headers, UPGRADE), shown(headers, CONNECTION), proxy(headers));
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|line| line.as_bytes().eq_ignore_ascii_case(value.as_bytes()));
     let is_page = headers.get("accept").and_then(|line| line.to_str().ok()).is_some_and(|line| line.contains("text/html"));
-    // End-to-end headers of the handshake survive a proxy that drops the hop-by-hop ones (RFC 9110, 7.6.1).
-    let wanted_websocket = headers.contains_key("sec-websocket-key") || says("sec-fetch-mode", "websocket");
 
-    if wanted_websocket {
+    if wants_websocket(headers) {
         let title = "the WebSocket headers arrived, but `Upgrade: websocket` and `Connection: Upgrade` did not both arrive";
         return upgrade_required("upgrade-stripped", title).arrived(arrived).cure(format!(
             "if a proxy is in between, it has dropped them: {PROXY_CURE}{NGINX}\nIf you write the request yourself, send `Connection: Upgrade` and \
@@ -56,6 +65,11 @@ pub(super) fn not_an_upgrade(request: Head<'_>) -> Refusal {
     upgrade_required("upgrade-missing", "this address is for WebSocket connections, and the request does not ask for one")
         .arrived(arrived)
         .cure("connect with a WebSocket client; by hand, send `Connection: Upgrade`, `Upgrade: websocket`, `Sec-WebSocket-Version: 13` and a `Sec-WebSocket-Key`")
+}
+
+/// Whether the client meant a handshake: its end-to-end headers survive a proxy that drops the hop-by-hop ones (RFC 9110, 7.6.1).
+fn wants_websocket(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-websocket-key") || headers.get("sec-fetch-mode").is_some_and(|mode| mode == "websocket")
 }
 
 pub(super) fn version_not_13(request: Head<'_>) -> Refusal {
