@@ -39,6 +39,16 @@ fn the_guides_file_lets_everything_through() -> Result<()> {
 }
 
 #[test]
+fn an_nginx_that_is_right_is_not_blamed_for_a_plain_request() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let nginx = nginx_with(&guide()?, &server)?;
+    let answer = Curl::new(&Place::Here, "GET", format!("http://{}/ws", nginx.address))?.send()?;
+    assert_eq!(answer.status, 426, "{answer:?}");
+    assert!(answer.body.contains("(upgrade-missing)") && answer.body.contains("x-forwarded-proto"), "{answer:?}");
+    Ok(())
+}
+
+#[test]
 fn the_heartbeat_keeps_a_silent_connection_past_nginxs_read_timeout() -> Result<()> {
     let server = Server::start(&Place::Here, &[("SILVERBACK_HEARTBEAT_PING_AFTER", "400ms")])?;
     let impatient = replace(&guide()?, "proxy_read_timeout 60s;", "proxy_read_timeout 1s;")?;
