@@ -11,9 +11,9 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use raw::{frame, raw};
-use silverback::{Cause, CloseCode, Message, QueueLimits, TransportEnd, TrySendError, Upgrader};
+use silverback::{Cause, CloseCode, QueueLimits, TransportEnd, TrySendError, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -331,6 +331,3 @@ impl<S: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for Unflushable<S> 
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
-
-#[expect(dead_code, reason = "used by the tests of floods")]
-fn unused(_: Instant, _: Message) {}
