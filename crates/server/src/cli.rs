@@ -53,7 +53,7 @@ struct Echo {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9001", value_parser = config::parse_address)]
     listen: SocketAddr,
     /// The largest message that is taken, as in 64MiB
-    #[arg(long, value_name = "SIZE", default_value = "64MiB")]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = config::parse_size)]
     max_message: ByteSize,
 }
 
@@ -63,7 +63,7 @@ struct Token {
     #[arg(long)]
     user: String,
     /// How long it is good, as in 15m or 24h
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = config::parse_time)]
     ttl: Duration,
     /// A configuration file (TOML) with the key in `auth.secret`
     #[arg(long, value_name = "FILE")]

@@ -232,6 +232,16 @@ pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080")
 }
 
+/// A time of the command line.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "write a time, as in 15m or 24h")
+}
+
+/// A size of the command line.
+pub(crate) fn parse_size(text: &str) -> Result<ByteSize, &'static str> {
+    text.parse().map_err(|_| "write a size, as in 64MiB")
+}
+
 /// A word of a log filter that stands where a level belongs and is none. Left to itself the filter would take it for a module's name and
 /// log nothing at all.
 pub(crate) fn unknown_level(filter: &str) -> Option<&str> {

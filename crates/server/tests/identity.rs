@@ -160,7 +160,7 @@ fn what_the_command_token_cannot_mint_it_explains() {
         (&secret, &["--user", ""], "1 to 256 bytes"),
         (&secret, &["--user", "a\nb"], "no control characters"),
         (&secret, &["--user", ".."], "not `.` or `..`"),
-        (&secret, &["--user", "alice", "--ttl", "soon"], "--ttl"),
+        (&secret, &["--user", "alice", "--ttl", "soon"], "write a time, as in 15m or 24h"),
         (&secret, &[], "--user"),
     ] {
         let refused = run(environment, &[&["token"], arguments].concat());

@@ -11,6 +11,7 @@ use silverback_wire::{Config, Connection, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::driver::now;
 use crate::transport::Stream;
 use crate::{QueueLimits, WebSocket};
 
@@ -63,6 +64,6 @@ pub async fn connect<S: Stream>(mut stream: S, uri: &Uri, headers: HeaderMap, co
     });
     let (response, behind_head) = answer.await.map_err(|_| ConnectError::Timeout)??;
     let subprotocol = offer.judge(&response)?;
-    let connection = Connection::new(Role::Client, config, tokio::time::Instant::now().into_std());
+    let connection = Connection::new(Role::Client, config, now());
     Ok(WebSocket::new(stream, connection, BytesMut::new(), behind_head, QueueLimits::default()).with_subprotocol(subprotocol))
 }

@@ -8,6 +8,7 @@ use silverback_wire::handshake::server::{Acceptance, Head, Policy};
 use silverback_wire::handshake::{Origins, Refusal};
 use silverback_wire::{Config, Connection, Heartbeat, Role};
 
+use crate::driver::now;
 use crate::handshake::{AcceptError, Handshake};
 use crate::transport::Stream;
 use crate::{QueueLimits, WebSocket};
@@ -102,8 +103,7 @@ impl Upgrader {
         behind_head: BytesMut,
         subprotocol: Option<String>,
     ) -> WebSocket {
-        let now = tokio::time::Instant::now().into_std();
-        let connection = Connection::new(Role::Server, self.inner.config.clone(), now);
+        let connection = Connection::new(Role::Server, self.inner.config.clone(), now());
         WebSocket::new(stream, connection, preface, behind_head, self.inner.queue).with_subprotocol(subprotocol)
     }
 
