@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 
 use bytesize::ByteSize;
-use silverback::{Origins, Upgrader};
+use silverback::{Deflate, Origins, Upgrader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -16,6 +16,7 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
     let upgrader = Upgrader::builder()
         .origins(Origins::Any) // it knows nobody and tells nothing
         .message_limit(usize::try_from(max_message.as_u64())?)
+        .deflate(Deflate::default())
         .build();
     let listener = TcpListener::bind(listen)
         .await

@@ -70,14 +70,14 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Response> {
         let upgrader = parts.extensions.get::<Upgrader>().cloned().unwrap_or_default();
-        let acceptance = upgrader.judge(&*parts).map_err(|refusal| refused(&refusal, parts))?;
+        let mut acceptance = upgrader.judge(&*parts).map_err(|refusal| refused(&refusal, parts))?;
         let Some(on_upgrade) = parts.extensions.remove::<OnUpgrade>() else {
             let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "not-upgradable", "this connection cannot be upgraded")
                 .arrived("a good handshake, on a connection that is served without upgrades")
                 .cure("serve HTTP/1.1 connections with upgrades, as axum::serve does");
             return Err(refused(&refusal, parts));
         };
-        let socket = upgrader.upgrading(on_upgrade, acceptance.subprotocol.clone());
+        let socket = upgrader.upgrading(on_upgrade, acceptance.subprotocol.clone(), acceptance.deflate.take());
         Ok(Self { acceptance, socket })
     }
 }

@@ -63,7 +63,7 @@ pub async fn connect<S: Stream>(mut stream: S, uri: &Uri, headers: HeaderMap, co
         }
     });
     let (response, behind_head) = answer.await.map_err(|_| ConnectError::Timeout)??;
-    let subprotocol = offer.judge(&response)?;
-    let connection = Connection::new(Role::Client, config, now());
-    Ok(WebSocket::new(stream, connection, BytesMut::new(), behind_head, QueueLimits::default()).with_subprotocol(subprotocol))
+    let answer = offer.judge(&response)?;
+    let connection = Connection::new(Role::Client, config, now()).with_deflate(answer.deflate);
+    Ok(WebSocket::new(stream, connection, BytesMut::new(), behind_head, QueueLimits::default()).with_subprotocol(answer.subprotocol))
 }

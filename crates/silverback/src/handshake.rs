@@ -119,7 +119,8 @@ impl<S: Stream> Handshake<S> {
     pub fn open(mut self, acceptance: Acceptance) -> WebSocket {
         self.bytes.advance(self.head);
         // Bytes that came behind the head are frames already (RFC 6455, 4.2.2).
-        self.upgrader.websocket(self.stream, encode_response(&acceptance.response), self.bytes, acceptance.subprotocol)
+        let head = encode_response(&acceptance.response);
+        self.upgrader.websocket(self.stream, head, self.bytes, acceptance.subprotocol, acceptance.deflate)
     }
 
     /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use http::{Request, Response};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
+use silverback_wire::deflate::Agreement;
 use silverback_wire::handshake::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
@@ -23,14 +24,14 @@ impl Upgrader {
     /// The [`Refusal`]; return its response.
     pub fn upgrade<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, WebSocket), Refusal> {
         let acceptance = self.judge(&*request)?;
-        let socket = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol);
+        let socket = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol, acceptance.deflate);
         Ok((acceptance.response, socket))
     }
 
-    pub(crate) fn upgrading(&self, on_upgrade: OnUpgrade, subprotocol: Option<String>) -> WebSocket {
+    pub(crate) fn upgrading(&self, on_upgrade: OnUpgrade, subprotocol: Option<String>, deflate: Option<Agreement>) -> WebSocket {
         // Bytes that came behind the head are inside what hyper hands over, in front of the stream's own.
         let deadline = Box::pin(tokio::time::sleep(self.handshake_timeout()));
-        self.websocket(UpgradingStream::Waiting { on_upgrade, deadline }, BytesMut::new(), BytesMut::new(), subprotocol)
+        self.websocket(UpgradingStream::Waiting { on_upgrade, deadline }, BytesMut::new(), BytesMut::new(), subprotocol, deflate)
     }
 }
 

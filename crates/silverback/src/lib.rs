@@ -40,6 +40,8 @@ pub use run::HandlerResult;
 pub use sender::{Closed, Sender, TrySendError};
 pub use shared::QueueLimits;
 pub use silverback_wire as wire;
+#[cfg(feature = "deflate")]
+pub use silverback_wire::deflate::{Budget, Options as Deflate};
 pub use silverback_wire::handshake::{Origins, Refusal};
 pub use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Message, Side, Text, Traffic, TransportEnd};
 pub use transport::Stream;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use silverback_wire::deflate::{self, Agreement};
 use silverback_wire::handshake::server::{Acceptance, Head, Policy};
 use silverback_wire::handshake::{Origins, Refusal};
 use silverback_wire::{Config, Connection, Heartbeat, Role};
@@ -102,8 +103,9 @@ impl Upgrader {
         preface: BytesMut,
         behind_head: BytesMut,
         subprotocol: Option<String>,
+        deflate: Option<Agreement>,
     ) -> WebSocket {
-        let connection = Connection::new(Role::Server, self.inner.config.clone(), now());
+        let connection = Connection::new(Role::Server, self.inner.config.clone(), now()).with_deflate(deflate);
         WebSocket::new(stream, connection, preface, behind_head, self.inner.queue).with_subprotocol(subprotocol)
     }
 
@@ -139,6 +141,21 @@ impl UpgraderBuilder {
     /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config().message_limit = bytes;
+        self
+    }
+
+    /// How long a message may take to arrive; `None` waits for ever. Default: 2 minutes. A later one ends its connection with 1008.
+    pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config().message_timeout = timeout.into();
+        self
+    }
+
+    /// Compression of messages (permessage-deflate, RFC 7692) for clients that offer it. Default: none.
+    ///
+    /// Without context takeover, which [`Deflate`](crate::Deflate) has by default, it holds no memory for a connection that is idle.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, options: impl Into<Option<deflate::Options>>) -> Self {
+        self.settings.policy.deflate = options.into();
         self
     }
 

@@ -95,7 +95,7 @@ impl WebSocket {
         if !self.driver.has_room() {
             poll_fn(|cx| self.poll_until(cx, Driver::has_room)).await; // so that sends that are given up do not pile up
         }
-        self.driver.connection().send(message.into()).map_err(|not_open| Closed(not_open.0))?;
+        self.driver.connection().send(message.into()).map_err(|not_sent| Closed(not_sent.into_message()))?;
         poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
         Ok(())
     }

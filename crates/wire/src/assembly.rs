@@ -2,28 +2,49 @@
 
 use bytes::BytesMut;
 
-use crate::{Message, ProtocolError, Text};
+use crate::{Message, Part, ProtocolError, Text};
 
-/// The parts of one message so far, unmasked. Text is checked as it comes, so that a bad byte is found when it arrives and not
+/// An end to what a peer can make us do for nothing. Others send a few at most, behind a flush or in front of the end.
+const EMPTY_FRAGMENTS: u16 = 1000;
+
+/// The parts of one message so far, unmasked and inflated. Text is checked as it comes, so that a bad byte is found when it arrives and not
 /// when the message ends.
 #[derive(Debug)]
 pub(crate) struct Assembly {
     is_text: bool,
+    pub(crate) is_compressed: bool,
+    /// The beginning was given out already.
+    is_cut: bool,
+    empty_fragments: u16,
     bytes: BytesMut,
     /// How many bytes are known to be UTF-8. What follows them is at most the beginning of one character.
     checked: usize,
+    /// How many bytes were given out already.
+    given: usize,
+    /// How many bytes came by the wire, which is less where they were compressed.
+    arrived: usize,
 }
 
 impl Assembly {
-    pub(crate) fn new(is_text: bool) -> Self {
-        Self { is_text, bytes: BytesMut::new(), checked: 0 }
+    pub(crate) fn new(is_text: bool, is_compressed: bool) -> Self {
+        Self { is_text, is_compressed, is_cut: false, empty_fragments: 0, bytes: BytesMut::new(), checked: 0, given: 0, arrived: 0 }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+    /// How many bytes may still come by the wire. Compressed ones may be many for one of the message's, but not without end.
+    pub(crate) fn room(&self, limit: usize) -> usize {
+        let most = if self.is_compressed { most_compressed(limit) } else { limit };
+        most.saturating_sub(self.arrived)
     }
 
-    pub(crate) fn append(&mut self, part: &[u8]) -> Result<(), ProtocolError> {
+    /// Notes that so many bytes of the message have come by the wire.
+    pub(crate) fn arrived(&mut self, count: usize) {
+        self.arrived += count;
+    }
+
+    pub(crate) fn append(&mut self, part: &[u8], limit: usize) -> Result<(), ProtocolError> {
+        if part.len() > limit - (self.given + self.bytes.len()) {
+            return Err(ProtocolError::MessageTooBig { limit });
+        }
         self.bytes.extend_from_slice(part);
         if self.is_text {
             self.check()?;
@@ -31,15 +52,39 @@ impl Assembly {
         Ok(())
     }
 
-    pub(crate) fn finish(self) -> Result<Message, ProtocolError> {
-        let bytes = self.bytes.freeze();
-        if !self.is_text {
-            return Ok(Message::Binary(bytes));
+    /// A fragment has ended that held nothing, and it was not the last.
+    pub(crate) fn count_empty_fragment(&mut self) -> Result<(), ProtocolError> {
+        self.empty_fragments += 1;
+        if self.empty_fragments > EMPTY_FRAGMENTS {
+            return Err(ProtocolError::TooManyEmptyFragments { limit: EMPTY_FRAGMENTS });
         }
-        if self.checked != bytes.len() {
+        Ok(())
+    }
+
+    /// What has come, if that is more than `size` bytes.
+    pub(crate) fn cut(&mut self, size: usize) -> Option<Part> {
+        if self.bytes.len() <= size {
+            return None;
+        }
+        let end = if self.is_text { self.checked } else { self.bytes.len() };
+        if end == 0 {
+            return None; // not one whole character
+        }
+        let bytes = self.bytes.split_to(end).freeze();
+        self.is_cut = true;
+        self.checked = 0;
+        self.given += end;
+        let piece = if self.is_text { Message::Text(Text::checked(bytes)) } else { Message::Binary(bytes) };
+        Some(Part { piece, is_last: false })
+    }
+
+    pub(crate) fn finish(self) -> Result<Finished, ProtocolError> {
+        let bytes = self.bytes.freeze();
+        if self.is_text && self.checked != bytes.len() {
             return Err(ProtocolError::InvalidUtf8); // it ends inside a character
         }
-        Ok(Message::Text(Text::checked(bytes)))
+        let rest = if self.is_text { Message::Text(Text::checked(bytes)) } else { Message::Binary(bytes) };
+        Ok(if self.is_cut { Finished::Part(Part { piece: rest, is_last: true }) } else { Finished::Message(rest) })
     }
 
     fn check(&mut self) -> Result<(), ProtocolError> {
@@ -53,6 +98,20 @@ impl Assembly {
     }
 }
 
+/// What a complete message comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    Message(Message),
+    /// The last part of it.
+    Part(Part),
+}
+
+/// How many bytes a compressed message may have on the wire, so that no sender is refused: one that flushes often may need more bytes for a
+/// message that does not shrink than the message has.
+pub(crate) fn most_compressed(limit: usize) -> usize {
+    limit.saturating_mul(2).saturating_add(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -64,16 +123,16 @@ mod tests {
         fn text_in_any_parts_is_judged_as_it_would_be_whole(bytes in prop_oneof![any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)], cuts: Vec<prop::sample::Index>) {
             let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
             cuts.sort_unstable();
-            let mut assembly = Assembly::new(true);
+            let mut assembly = Assembly::new(true, false);
             let mut from = 0;
             let judged = cuts.into_iter().chain([bytes.len()]).try_for_each(|to| {
                 let part = &bytes[from..to];
                 from = to;
-                assembly.append(part)
+                assembly.append(part, usize::MAX)
             });
             let judged = judged.and_then(|()| assembly.finish());
             prop_assert_eq!(judged.is_ok(), std::str::from_utf8(&bytes).is_ok());
-            if let Ok(message) = judged {
+            if let Ok(Finished::Message(message)) = judged {
                 prop_assert_eq!(&message.payload()[..], &bytes[..]);
             }
         }
@@ -81,8 +140,8 @@ mod tests {
 
     #[test]
     fn a_byte_that_nothing_can_mend_fails_at_once() {
-        let mut assembly = Assembly::new(true);
-        assert_eq!(assembly.append(&[0xf4]), Ok(()));
-        assert_eq!(assembly.append(&[0x90]), Err(ProtocolError::InvalidUtf8), "0xf4 0x90 is beyond U+10FFFF whatever follows");
+        let mut assembly = Assembly::new(true, false);
+        assert_eq!(assembly.append(&[0xf4], 2), Ok(()));
+        assert_eq!(assembly.append(&[0x90], 2), Err(ProtocolError::InvalidUtf8), "0xf4 0x90 is beyond U+10FFFF whatever follows");
     }
 }

@@ -6,8 +6,14 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The most bytes a received message may have. Default: 1 MiB.
+    /// The most bytes a received message may have; of a compressed one, when it is inflated. Default: 1 MiB.
     pub message_limit: usize,
+    /// How long a message may take to arrive, from its first byte to its last; of one that is received in parts, to the next part. `None` waits for
+    /// ever. Default: 2 minutes. A peer that sends a byte now and then is alive, and this is what ends it.
+    pub message_timeout: Option<Duration>,
+    /// A message of more bytes than this is received in parts of about this size, as [`Event::Part`](crate::Event::Part). `None` receives every message
+    /// whole. Default: `None`.
+    pub part_size: Option<usize>,
     /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
     pub heartbeat: Option<Heartbeat>,
     /// How long the peer may take to answer our Close with its own (RFC 6455, 7.1.1). Default: 5 s.
@@ -21,6 +27,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             message_limit: 1 << 20,
+            message_timeout: Some(Duration::from_secs(120)),
+            part_size: None,
             heartbeat: Some(Heartbeat::default()),
             close_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(2),

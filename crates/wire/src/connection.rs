@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::deadline;
-use crate::frame::Opcode;
+use crate::deflate::{Agreement, Codec};
+use crate::frame::{Header, Opcode};
 use crate::heartbeat::{Pulse, Verdict};
 use crate::reader::{Incoming, Reader};
-use crate::{Cause, CloseCode, CloseFrame, CloseReport, Config, Message, ProtocolError, Side, Traffic, Transmit, TransportEnd};
+use crate::{
+    Cause, CloseCode, CloseFrame, CloseReport, Config, Message, Part, Prepared, ProtocolError, Side, Traffic, Transmit, TransportEnd,
+};
 
 /// Once this many bytes wait to be written, only the latest Ping is kept for an answer (RFC 6455, 5.5.3), so that a peer that sends
 /// Pings and reads nothing costs a bounded amount.
@@ -31,6 +34,8 @@ pub enum Role {
 pub enum Event {
     /// A whole message.
     Message(Message),
+    /// The next part of a message that is larger than [`Config::part_size`].
+    Part(Part),
     /// A Ping with its payload. It has been answered, unless our Close is out.
     Ping(Bytes),
     /// A Pong.
@@ -45,10 +50,25 @@ pub enum Event {
     Ending,
 }
 
-/// A message that was not taken, because this end has sent Close or the connection has ended.
+/// A message that was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the connection is closed or closing: the message was not sent")]
-pub struct NotOpen(pub Message);
+pub enum NotSent {
+    /// This end has sent Close or the connection has ended.
+    #[error("the connection is closed or closing: the message was not sent")]
+    Closed(Message),
+    /// Another message is being sent in parts, and messages must not interleave (RFC 6455, 5.4). Send its last part first.
+    #[error("another message is being sent in parts: the message was not sent")]
+    InsideMessage(Message),
+}
+
+impl NotSent {
+    /// The message.
+    pub fn into_message(self) -> Message {
+        match self {
+            Self::Closed(message) | Self::InsideMessage(message) => message,
+        }
+    }
+}
 
 /// Positions in the stream of everything that a connection writes, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +87,7 @@ pub struct Written {
 /// | --- | --- | --- |
 /// | bytes were read | [`receive`](Self::receive) | `poll_event` |
 /// | the transport ended or failed | [`transport_ended`](Self::transport_ended) | `report` |
-/// | the application sends | [`send`](Self::send), [`close`](Self::close) | `poll_transmit` |
+/// | the application sends | [`send`](Self::send), [`send_part`](Self::send_part), [`send_prepared`](Self::send_prepared), [`close`](Self::close) | `poll_transmit` |
 /// | time has come | [`handle_timeout`](Self::handle_timeout) | `poll_transmit`, `report` |
 /// | events are wanted | [`poll_event`](Self::poll_event) until `None` | `poll_transmit`, `poll_shutdown` |
 /// | the transport takes bytes | [`poll_transmit`](Self::poll_transmit) until `None` | `poll_shutdown` |
@@ -88,7 +108,7 @@ pub struct Written {
 ///
 /// server.receive(BytesMut::from(&bytes[..]), now);
 /// assert_eq!(server.poll_event(now), Some(Event::Message("hello".into())));
-/// # Ok::<(), silverback_wire::NotOpen>(())
+/// # Ok::<(), silverback_wire::NotSent>(())
 /// ```
 #[derive(Debug)]
 pub struct Connection {
@@ -97,6 +117,12 @@ pub struct Connection {
     state: State,
     reader: Reader,
     transmit: Transmit,
+    /// Where permessage-deflate was negotiated.
+    deflate: Option<Box<Codec>>,
+    /// The message that is being sent in parts.
+    sending: Option<Sending>,
+    /// When what arrives now is late, if it does not arrive whole.
+    late_at: Option<Instant>,
     /// The latest Ping that could not be answered at once.
     owed_pong: Option<Bytes>,
     /// Where in everything that is ever written the last Pong ends.
@@ -110,6 +136,12 @@ pub struct Connection {
     /// The end that has been announced by [`Event::Ending`].
     announced: Option<Box<Announced>>,
     closing: Option<Box<Closing>>,
+}
+
+/// A message of which a part was sent and more are to come.
+#[derive(Debug, Clone, Copy)]
+struct Sending {
+    is_compressed: bool,
 }
 
 #[derive(Debug)]
@@ -173,6 +205,9 @@ impl Connection {
             state: State::Open,
             reader: Reader::default(),
             transmit: Transmit::default(),
+            deflate: None,
+            sending: None,
+            late_at: None,
             owed_pong: None,
             pong_end: 0,
             pulse: Pulse::new(now),
@@ -183,6 +218,13 @@ impl Connection {
             announced: None,
             closing: None,
         }
+    }
+
+    /// The same, with the compression that the handshake has agreed on.
+    #[must_use]
+    pub fn with_deflate(mut self, agreement: Option<Agreement>) -> Self {
+        self.deflate = agreement.map(|agreement| Box::new(Codec::new(agreement)));
+        self
     }
 
     /// Takes bytes that arrived at `now`. They are read when [`poll_event`](Self::poll_event) is called, which should be until it returns
@@ -210,11 +252,21 @@ impl Connection {
             self.act_on(*end, now);
             return None;
         }
-        let announced = match self.reader.next(self.role, self.config.message_limit) {
-            Ok(None) => return None,
+        let decompressor = self.deflate.as_deref_mut().map(|codec| &mut codec.decompressor);
+        let announced = match self.reader.next(self.role, &self.config, decompressor) {
+            Ok(None) => {
+                self.note_lateness(now);
+                return None;
+            }
             Ok(Some(Incoming::Message(message))) => {
+                self.late_at = None;
                 self.incoming.messages += 1;
                 return Some(Event::Message(message));
+            }
+            Ok(Some(Incoming::Part(part))) => {
+                self.late_at = None;
+                self.incoming.messages += u64::from(part.is_last);
+                return Some(Event::Part(part));
             }
             Ok(Some(Incoming::Ping(payload))) => {
                 self.answer_ping(payload.clone());
@@ -231,22 +283,92 @@ impl Connection {
         Some(Event::Ending)
     }
 
-    /// Encodes a message for the transport.
+    /// Encodes a message for the transport, compressed if that was negotiated and the message is large enough.
     ///
     /// There is no bound here: before sending more, wait until [`poll_transmit`](Self::poll_transmit) has little left.
     ///
     /// # Errors
-    /// [`NotOpen`] gives the message back once this end has sent Close or the connection has ended.
-    pub fn send(&mut self, message: Message) -> Result<(), NotOpen> {
-        if !self.is_open() {
-            return Err(NotOpen(message));
-        }
+    /// [`NotSent`] gives the message back once this end has sent Close or the connection has ended, and while another message is being sent in
+    /// parts.
+    pub fn send(&mut self, message: Message) -> Result<(), NotSent> {
+        let message = self.judge_whole(message)?;
         self.sent_messages += 1;
-        match message {
-            Message::Text(text) => self.transmit.frame(self.role, Opcode::Text, text.into_bytes()),
-            Message::Binary(bytes) => self.transmit.frame(self.role, Opcode::Binary, bytes),
+        let opcode = message.opcode();
+        let (role, transmit) = (self.role, &mut self.transmit);
+        match self.deflate.as_deref_mut().filter(|codec| codec.compressor.wants(message.len())) {
+            None => transmit.frame(role, Header::whole(opcode), message.into_payload()),
+            Some(codec) => codec.compressor.message(message.payload(), |compressed| match compressed {
+                Some(compressed) => transmit.copied_frame(role, Header::compressed(opcode), compressed),
+                None => transmit.frame(role, Header::whole(opcode), message.payload().clone()),
+            }),
         }
         Ok(())
+    }
+
+    /// Encodes the next part of a message (RFC 6455, 5.4). The kind of the message is that of its first piece. Until its last part is sent, no
+    /// other message can be; control frames go between the parts.
+    ///
+    /// # Errors
+    /// [`NotSent::Closed`] gives the piece back once this end has sent Close or the connection has ended.
+    pub fn send_part(&mut self, part: Part) -> Result<(), NotSent> {
+        if !self.is_open() {
+            return Err(NotSent::Closed(part.piece));
+        }
+        let (opcode, sending) = match self.sending {
+            Some(sending) => (Opcode::Continuation, sending),
+            None if part.is_last => return self.send(part.piece),
+            None => {
+                let is_compressed = self.deflate.as_ref().is_some_and(|codec| codec.compressor.is_able());
+                (part.piece.opcode(), Sending { is_compressed })
+            }
+        };
+        let is_first = self.sending.is_none();
+        self.sending = (!part.is_last).then_some(sending);
+        self.sent_messages += u64::from(part.is_last);
+        let header = if is_first && sending.is_compressed { Header::compressed(opcode) } else { Header::whole(opcode) };
+        let payload = match self.deflate.as_deref_mut().filter(|_| sending.is_compressed) {
+            Some(codec) => codec.compressor.next_part(part.piece.payload(), part.is_last),
+            None => part.piece.into_payload(),
+        };
+        self.transmit.frame(self.role, Header { fin: part.is_last, ..header }, payload);
+        Ok(())
+    }
+
+    /// Whether a message is being sent in parts, and others have to wait.
+    pub fn is_inside_message(&self) -> bool {
+        self.sending.is_some()
+    }
+
+    /// As [`send`](Self::send), for a message that many connections send: it is encoded and compressed once for all of them.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), NotSent> {
+        let message = self.judge_whole(prepared.message().clone())?;
+        self.sent_messages += 1;
+        let compressor = self.deflate.as_deref_mut().map(|codec| &mut codec.compressor);
+        let compressed = compressor.filter(|compressor| compressor.wants(message.len())).and_then(|compressor| {
+            let compressed = prepared.compressed(compressor.kind())?;
+            compressor.forget();
+            Some(compressed)
+        });
+        match (self.role, compressed) {
+            (Role::Server, Some(compressed)) => self.transmit.encoded(compressed.frame),
+            (Role::Server, None) => self.transmit.encoded(prepared.plain().clone()),
+            (Role::Client, Some(compressed)) => {
+                self.transmit.copied_frame(self.role, Header::compressed(message.opcode()), compressed.payload());
+            }
+            (Role::Client, None) => self.transmit.copied_frame(self.role, Header::whole(message.opcode()), message.payload()),
+        }
+        Ok(())
+    }
+
+    fn judge_whole(&self, message: Message) -> Result<Message, NotSent> {
+        match self.sending {
+            _ if !self.is_open() => Err(NotSent::Closed(message)),
+            Some(_) => Err(NotSent::InsideMessage(message)),
+            None => Ok(message),
+        }
     }
 
     /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it; messages from the peer may still
@@ -331,7 +453,7 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let heartbeat = self.config.heartbeat.and_then(|heartbeat| self.pulse.deadline(heartbeat));
         match self.state {
-            State::Open => heartbeat,
+            State::Open => heartbeat.into_iter().chain(self.late_at.filter(|_| !self.pulse.is_suspended())).min(),
             State::Closing { until } | State::Finishing { until, .. } => Some(until),
             State::Ended { .. } => None,
         }
@@ -340,6 +462,7 @@ impl Connection {
     /// Does what is due at `now`: a Ping, or an end. Harmless when nothing is.
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
+            State::Open if self.is_late(now) => self.violated(self.lateness(), now),
             State::Open => self.check_heartbeat(now),
             State::Closing { until } | State::Finishing { until, .. } if now >= until => self.end(TransportEnd::TimedOut, now),
             State::Closing { .. } | State::Finishing { .. } | State::Ended { .. } => {}
@@ -351,9 +474,11 @@ impl Connection {
         self.pulse.suspend();
     }
 
-    /// Reading goes on. Silence counts from now.
+    /// Reading goes on. Silence counts from now, and so does the time that the rest of a message has.
     pub fn resume_reading(&mut self, now: Instant) {
-        self.pulse.resume(now);
+        if self.pulse.resume(now) && self.late_at.take().is_some() {
+            self.note_lateness(now);
+        }
     }
 
     /// Tells that the transport has ended: [`TransportEnd::Finished`] when the peer's FIN was read, [`TransportEnd::Failed`] when reading
@@ -408,20 +533,38 @@ impl Connection {
     }
 
     fn pong(&mut self, payload: Bytes) {
-        self.transmit.frame(self.role, Opcode::Pong, payload);
+        self.transmit.frame(self.role, Header::whole(Opcode::Pong), payload);
         self.pong_end = self.transmit.end();
     }
 
     fn act_on(&mut self, end: Announced, now: Instant) {
         match end {
             Announced::Close(frame) => self.peer_closed(frame, now),
-            Announced::Violation(error) => {
-                let sent = self.transmit_close(error.into());
-                self.end_begins(Side::Peer, error.into(), sent);
-                // Whoever broke the protocol cannot be trusted to end TCP.
-                self.finish(now, Shutdown::Due);
-            }
+            Announced::Violation(error) => self.violated(error, now),
         }
+    }
+
+    fn violated(&mut self, error: ProtocolError, now: Instant) {
+        let sent = self.transmit_close(error.into());
+        self.end_begins(Side::Peer, error.into(), sent);
+        // Whoever broke the protocol cannot be trusted to end TCP.
+        self.finish(now, Shutdown::Due);
+    }
+
+    /// Everything that arrived has been read. If it ends inside a message, the rest has its time from now on, unless it has it already.
+    fn note_lateness(&mut self, now: Instant) {
+        self.late_at = match self.config.message_timeout.filter(|_| self.reader.is_inside()) {
+            Some(limit) => self.late_at.or_else(|| Some(deadline(now, limit))),
+            None => None,
+        };
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        !self.pulse.is_suspended() && self.late_at.is_some_and(|late_at| late_at <= now)
+    }
+
+    fn lateness(&self) -> ProtocolError {
+        ProtocolError::MessageTooSlow { limit: self.config.message_timeout.unwrap_or_default() }
     }
 
     fn peer_closed(&mut self, frame: CloseFrame, now: Instant) {
@@ -447,7 +590,7 @@ impl Connection {
             Verdict::Alive => {}
             // Where so much waits already, one of these bytes will do as well as a Ping.
             Verdict::Ask(_) if self.transmit.remaining() >= PONG_ROOM => {}
-            Verdict::Ask(payload) => self.transmit.frame(self.role, Opcode::Ping, Bytes::copy_from_slice(&payload)),
+            Verdict::Ask(payload) => self.transmit.copied_frame(self.role, Header::whole(Opcode::Ping), &payload),
             Verdict::Dead(silence) => {
                 // Nobody is expected to read it, but a peer that was only asleep learns why.
                 let sent = self.transmit_close(CloseFrame::new(CloseCode::INTERNAL_ERROR, "no sign of life within the heartbeat's time"));
@@ -462,7 +605,7 @@ impl Connection {
             return None; // one Close is out already, and nothing follows it
         }
         self.owed_pong = None;
-        self.transmit.frame(self.role, Opcode::Close, frame.encode().freeze());
+        self.transmit.copied_frame(self.role, Header::whole(Opcode::Close), &frame.encode());
         Some(SentClose { frame, end: self.transmit.end() })
     }
 
@@ -473,6 +616,7 @@ impl Connection {
 
     fn finish(&mut self, now: Instant, shutdown: Shutdown) {
         self.reader.clear();
+        self.deflate = None; // nothing is sent or read any more
         self.state = State::Finishing { until: deadline(now, self.config.linger), shutdown, has_peer_finished: false };
     }
 
@@ -481,6 +625,7 @@ impl Connection {
             return;
         }
         self.reader.clear();
+        self.deflate = None;
         self.state = State::Ended { transport, after: now.saturating_duration_since(self.opened) };
     }
 }

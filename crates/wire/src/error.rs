@@ -1,5 +1,7 @@
 //! Every way in which a peer can break the protocol, by name.
 
+use std::time::Duration;
+
 use crate::CloseCode;
 
 /// A violation of RFC 6455 by the peer. The connection answers it with a Close frame that carries [`code`](Self::code) and this
@@ -16,6 +18,9 @@ pub enum ProtocolError {
     /// A reserved bit was set that no negotiated extension defines (RFC 6455, 5.2). The bits are RSV1, RSV2, RSV3 from the left.
     #[error("reserved bits {0:03b} are set, and no extension was negotiated that uses them (RFC 6455, 5.2)")]
     ReservedBits(u8),
+    /// RSV1, which marks the first frame of a compressed message, on another frame (RFC 7692, 6).
+    #[error("RSV1 belongs only on the first frame of a message (RFC 7692, 6)")]
+    CompressedBitMisplaced,
     /// An opcode that the RFC reserves: 3 to 7 or 11 to 15 (RFC 6455, 5.2).
     #[error("opcode {0} is reserved (RFC 6455, 5.2)")]
     ReservedOpcode(u8),
@@ -40,7 +45,23 @@ pub enum ProtocolError {
     /// A text message that is not UTF-8 (RFC 6455, 8.1). Found at the first byte that cannot be mended by what follows.
     #[error("a text message must be UTF-8 (RFC 6455, 8.1)")]
     InvalidUtf8,
-    /// A message beyond the configured limit (RFC 6455, 7.4.1: close code 1009). Found in the frame's header, before its payload.
+    /// A compressed message that is not DEFLATE, refers to what was not sent, or ends in the middle of a block (RFC 7692, 7.2.2).
+    #[error("a compressed message must be whole DEFLATE blocks (RFC 7692, 7.2)")]
+    InflateFailed,
+    /// More fragments without a single byte than any message needs. RFC 6455, 5.4 allows them, and they would cost work without end.
+    #[error("a message may have at most {limit} empty fragments here")]
+    TooManyEmptyFragments {
+        /// The limit, for each message.
+        limit: u16,
+    },
+    /// A message that was not complete within the configured time, counted from its first byte.
+    #[error("a message has to be complete within {} s here", .limit.as_secs_f32())]
+    MessageTooSlow {
+        /// The time it had.
+        limit: Duration,
+    },
+    /// A message beyond the configured limit (RFC 6455, 7.4.1: close code 1009). Found in the frame's header, before its payload, or, if it is
+    /// compressed, while it is inflated.
     #[error("a message may have at most {limit} bytes here")]
     MessageTooBig {
         /// The limit, in bytes of payload.
@@ -61,8 +82,10 @@ impl ProtocolError {
     /// The close code that answers this violation (RFC 6455, 7.4.1).
     pub fn code(&self) -> CloseCode {
         match self {
-            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            Self::InvalidUtf8 | Self::CloseReasonNotUtf8 | Self::InflateFailed => CloseCode::INVALID_PAYLOAD,
             Self::MessageTooBig { .. } => CloseCode::MESSAGE_TOO_BIG,
+            // The protocol allows them; this end does not.
+            Self::TooManyEmptyFragments { .. } | Self::MessageTooSlow { .. } => CloseCode::POLICY_VIOLATION,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -78,6 +101,10 @@ mod tests {
             ProtocolError::UnmaskedFrame,
             ProtocolError::MaskedFrame,
             ProtocolError::ReservedBits(7),
+            ProtocolError::CompressedBitMisplaced,
+            ProtocolError::InflateFailed,
+            ProtocolError::TooManyEmptyFragments { limit: u16::MAX },
+            ProtocolError::MessageTooSlow { limit: Duration::MAX },
             ProtocolError::ReservedOpcode(15),
             ProtocolError::ControlTooLong,
             ProtocolError::ControlFragmented,

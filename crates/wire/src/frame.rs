@@ -4,6 +4,9 @@ use bytes::{BufMut, BytesMut};
 
 use crate::ProtocolError;
 
+/// The first reserved bit. On the first frame of a message it says that the message is compressed (RFC 7692, 6).
+pub const RSV1: u8 = 4;
+
 /// What a frame is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
@@ -69,6 +72,16 @@ pub struct Header {
 impl Header {
     /// The most bytes that a header has.
     pub const LONGEST: usize = 14;
+
+    /// The header of a whole message or a control frame, but for its length and its mask.
+    pub(crate) fn whole(opcode: Opcode) -> Self {
+        Self { fin: true, reserved: 0, opcode, mask: None, length: 0 }
+    }
+
+    /// The same, of a compressed message.
+    pub(crate) fn compressed(opcode: Opcode) -> Self {
+        Self { reserved: RSV1, ..Self::whole(opcode) }
+    }
 
     /// Reads a header from the front of `bytes`: the header and how many bytes it took, or `None` while it is incomplete.
     ///

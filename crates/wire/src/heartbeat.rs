@@ -56,10 +56,17 @@ impl Pulse {
         self.is_suspended = true;
     }
 
-    pub(crate) fn resume(&mut self, now: Instant) {
-        if std::mem::take(&mut self.is_suspended) {
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended
+    }
+
+    /// Whether it was suspended.
+    pub(crate) fn resume(&mut self, now: Instant) -> bool {
+        let was_suspended = std::mem::take(&mut self.is_suspended);
+        if was_suspended {
             self.heard = now;
         }
+        was_suspended
     }
 
     pub(crate) fn deadline(&self, heartbeat: Heartbeat) -> Option<Instant> {

@@ -17,9 +17,8 @@
 //! a request, [`Message`] is what applications see. Below them: [`frame`] (one frame's header), [`mask`] (the XOR),
 //! [`ProtocolError`] (every violation by name), [`CloseReport`] (every end).
 //!
-//! Compression (permessage-deflate, RFC 7692) has its place in three spots, each marked in the source: the negotiation in
-//! [`handshake::server`], RSV1 and inflation where [`Connection`] begins a message, deflation in its `send`. Until then no
-//! extension is accepted and every reserved bit is a violation.
+//! [`deflate`] is permessage-deflate (RFC 7692), behind the feature of the same name. [`Prepared`] is a message that is encoded and compressed once for
+//! many receivers; [`Part`]s are what a message is sent and received in that is larger than one wants to hold.
 //!
 //! Everything here is synchronous: there are no futures, so nothing can be cancelled half-way.
 
@@ -27,20 +26,23 @@ mod assembly;
 mod close;
 mod config;
 mod connection;
+pub mod deflate;
 mod error;
 pub mod frame;
 pub mod handshake;
 mod heartbeat;
 pub mod mask;
 mod message;
+mod prepared;
 mod reader;
 mod report;
 mod transmit;
 
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Config, Heartbeat};
-pub use connection::{Connection, Event, NotOpen, Role, Written};
+pub use connection::{Connection, Event, NotSent, Role, Written};
 pub use error::ProtocolError;
-pub use message::{Message, NotText, Text};
+pub use message::{Message, NotText, Part, Text};
+pub use prepared::Prepared;
 pub use report::{Cause, CloseReport, Side, Traffic, TransportEnd};
 pub use transmit::Transmit;

@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::frame::Opcode;
+
 /// A whole message. Cloning is cheap: clones share their bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -36,6 +38,21 @@ impl Message {
     /// The payload's length in bytes.
     pub fn len(&self) -> usize {
         self.payload().len()
+    }
+
+    pub(crate) fn opcode(&self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
+        }
+    }
+
+    /// The payload, not copied.
+    pub fn into_payload(self) -> Bytes {
+        match self {
+            Self::Text(text) => text.0,
+            Self::Binary(bytes) => bytes,
+        }
     }
 
     /// Whether the payload is empty.
@@ -80,6 +97,16 @@ impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
         Self::binary(bytes)
     }
+}
+
+/// A piece of a message that is sent or received in parts, for messages that are larger than one wants to hold. The pieces of a text are
+/// cut between characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The next bytes, as the kind of message that they belong to. May be empty.
+    pub piece: Message,
+    /// Whether the message ends with it.
+    pub is_last: bool,
 }
 
 /// UTF-8 by construction, over shared bytes.

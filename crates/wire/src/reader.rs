@@ -2,9 +2,10 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::assembly::Assembly;
-use crate::frame::{Beginning, Header, Opcode};
-use crate::{CloseFrame, Message, ProtocolError, Role, Text, mask};
+use crate::assembly::{Assembly, Finished, most_compressed};
+use crate::deflate::Decompressor;
+use crate::frame::{Beginning, Header, Opcode, RSV1};
+use crate::{CloseFrame, Config, Message, Part, ProtocolError, Role, Text, mask};
 
 /// A payload of at least this many bytes is taken out of the buffer it arrived in. A smaller one is copied: a message that an
 /// application keeps must not keep a whole read buffer alive.
@@ -14,6 +15,7 @@ const SHARE_FROM: usize = 16 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Incoming {
     Message(Message),
+    Part(Part),
     Ping(Bytes),
     Pong(Bytes),
     Close(CloseFrame),
@@ -23,8 +25,11 @@ pub(crate) enum Incoming {
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
     input: BytesMut,
+    /// How many bytes at the front of `input` are payload that is unmasked already.
+    unmasked: usize,
     at: Position,
-    message: Option<Assembly>,
+    /// Boxed: most connections are between messages.
+    message: Option<Box<Assembly>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,15 +57,26 @@ impl Reader {
         *self = Self::default();
     }
 
-    /// The next thing that is whole, or `None` when more bytes are needed. After an error there is nothing more to read.
-    pub(crate) fn next(&mut self, role: Role, message_limit: usize) -> Result<Option<Incoming>, ProtocolError> {
+    /// Whether what arrived last is a beginning whose rest is awaited.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.message.is_some() || !self.input.is_empty() || !matches!(self.at, Position::Header)
+    }
+
+    /// The next thing that is whole, or `None` when more bytes are needed. After an error there is nothing more to read. A decompressor is
+    /// there when permessage-deflate was negotiated.
+    pub(crate) fn next(
+        &mut self,
+        role: Role,
+        config: &Config,
+        mut decompressor: Option<&mut Decompressor>,
+    ) -> Result<Option<Incoming>, ProtocolError> {
         loop {
             let found = match self.at {
                 Position::Header => {
-                    self.judge_header(role, message_limit)?;
+                    self.judge_header(role, config.message_limit, decompressor.is_some())?;
                     let Some((header, size)) = Header::decode(&self.input)? else { return self.wait() };
                     self.input.advance(size);
-                    self.begin(header)?
+                    self.begin(header, config)?
                 }
                 Position::Control { length, .. } if self.input.len() < length => return self.wait(),
                 Position::Control { opcode, mask, length } => {
@@ -68,17 +84,20 @@ impl Reader {
                     Some(self.take_control(opcode, mask, length)?)
                 }
                 Position::Payload { fin, mask, taken, left } => {
-                    let part = left.min(self.input.len());
-                    if part == 0 && left > 0 {
+                    let has_more = |decompressor: &Option<&mut Decompressor>| decompressor.as_ref().is_some_and(|it| it.has_more());
+                    if left > 0 && self.input.is_empty() && !has_more(&decompressor) {
                         return self.wait();
                     }
-                    self.take_part(mask, taken, part)?;
-                    if part < left {
-                        self.at = Position::Payload { fin, mask, taken: taken + part, left: left - part };
-                        None
-                    } else {
+                    let part = self.take_part(mask, taken, left.min(self.input.len()), config, decompressor.as_deref_mut())?;
+                    let (taken, left) = (taken + part, left - part);
+                    self.at = Position::Payload { fin, mask, taken, left };
+                    if let Some(part) = self.cut_part(config) {
+                        Some(Incoming::Part(part))
+                    } else if left == 0 && !has_more(&decompressor) {
                         self.at = Position::Header;
-                        self.end_of_frame(fin)?
+                        self.end_of_frame(fin, taken == 0, config, decompressor.as_deref_mut())?
+                    } else {
+                        None
                     }
                 }
             };
@@ -90,11 +109,14 @@ impl Reader {
 
     /// Judges a header in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the pieces it
     /// arrives in.
-    fn judge_header(&self, role: Role, message_limit: usize) -> Result<(), ProtocolError> {
+    fn judge_header(&self, role: Role, message_limit: usize, is_deflate: bool) -> Result<(), ProtocolError> {
         let Some(header) = Beginning::decode(&self.input)? else { return Ok(()) };
-        // RSV1 will mark the first frame of a compressed message once permessage-deflate is negotiated.
-        if header.reserved != 0 {
-            return Err(ProtocolError::ReservedBits(header.reserved));
+        let begins_message = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+        match header.reserved {
+            0 => {}
+            RSV1 if is_deflate && begins_message => {}
+            RSV1 if is_deflate => return Err(ProtocolError::CompressedBitMisplaced),
+            reserved => return Err(ProtocolError::ReservedBits(reserved)),
         }
         match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
@@ -106,8 +128,11 @@ impl Reader {
             (Role::Client, Some(true)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
-        let so_far = self.message.as_ref().map_or(0, Assembly::len);
-        let room = message_limit.saturating_sub(so_far);
+        let room = match &self.message {
+            Some(message) => message.room(message_limit),
+            None if header.reserved == RSV1 => most_compressed(message_limit),
+            None => message_limit,
+        };
         match Header::decode_length(&self.input)? {
             Some(length) if !header.opcode.is_control() && length > room as u64 => {
                 Err(ProtocolError::MessageTooBig { limit: message_limit })
@@ -117,17 +142,19 @@ impl Reader {
     }
 
     /// Goes to the payload of a frame whose header was judged. A message that is here in one frame and whole is taken at once.
-    fn begin(&mut self, header: Header) -> Result<Option<Incoming>, ProtocolError> {
-        let length = header.length as usize; // at most the limit of a message, which is a `usize`, or 125
+    fn begin(&mut self, header: Header, config: &Config) -> Result<Option<Incoming>, ProtocolError> {
+        let length = header.length as usize; // at most twice the limit of a message, which is a `usize`, or 125
         if header.opcode.is_control() {
             self.at = Position::Control { opcode: header.opcode, mask: header.mask, length };
             return Ok(None);
         }
         let is_text = header.opcode == Opcode::Text;
-        if self.message.is_none() && header.fin && length <= self.input.len() {
+        let is_compressed = header.reserved == RSV1;
+        let is_whole = self.message.is_none() && header.fin && !is_compressed && length <= self.input.len();
+        if is_whole && config.part_size.is_none_or(|size| length <= size) {
             return self.take_whole(is_text, header.mask, length).map(Some);
         }
-        self.message.get_or_insert_with(|| Assembly::new(is_text));
+        self.message.get_or_insert_with(|| Box::new(Assembly::new(is_text, is_compressed)));
         self.at = Position::Payload { fin: header.fin, mask: header.mask, taken: 0, left: length };
         Ok(None)
     }
@@ -137,7 +164,12 @@ impl Reader {
         if is_text && simdutf8::basic::from_utf8(payload).is_err() {
             return Err(ProtocolError::InvalidUtf8);
         }
-        let payload = if length < SHARE_FROM { self.copy(length) } else { self.input.split_to(length).freeze() };
+        let payload = if length < SHARE_FROM {
+            self.copy(length)
+        } else {
+            self.unmasked = 0;
+            self.input.split_to(length).freeze()
+        };
         Ok(Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) }))
     }
 
@@ -151,34 +183,74 @@ impl Reader {
         })
     }
 
-    fn take_part(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> Result<(), ProtocolError> {
+    /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it. Tells how many bytes it took.
+    fn take_part(
+        &mut self,
+        mask: Option<[u8; 4]>,
+        taken: usize,
+        length: usize,
+        config: &Config,
+        decompressor: Option<&mut Decompressor>,
+    ) -> Result<usize, ProtocolError> {
         let _ = self.unmasked(mask, taken, length);
-        if let Some(message) = &mut self.message {
-            message.append(&self.input[..length])?;
-        }
-        self.input.advance(length);
-        Ok(())
+        let Some(message) = &mut self.message else { return Ok(0) }; // there is one wherever there is payload
+        let part = &self.input[..length];
+        let count = match decompressor.filter(|_| message.is_compressed) {
+            Some(decompressor) if length > 0 || decompressor.has_more() => {
+                decompressor.inflate(part, |bytes| message.append(bytes, config.message_limit))?
+            }
+            _ => message.append(part, config.message_limit).map(|()| length)?,
+        };
+        message.arrived(count);
+        self.advance(count);
+        Ok(count)
     }
 
-    fn end_of_frame(&mut self, fin: bool) -> Result<Option<Incoming>, ProtocolError> {
+    fn cut_part(&mut self, config: &Config) -> Option<Part> {
+        self.message.as_mut()?.cut(config.part_size?)
+    }
+
+    fn end_of_frame(
+        &mut self,
+        fin: bool,
+        is_empty: bool,
+        config: &Config,
+        decompressor: Option<&mut Decompressor>,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        let Some(message) = &mut self.message else { return Ok(None) };
         if !fin {
-            return Ok(None);
+            return if is_empty { message.count_empty_fragment().map(|()| None) } else { Ok(None) };
         }
-        self.message.take().map(|message| message.finish().map(Incoming::Message)).transpose()
+        if let Some(decompressor) = decompressor.filter(|_| message.is_compressed) {
+            decompressor.finish(|bytes| message.append(bytes, config.message_limit))?;
+        }
+        let finished = self.message.take().map(|message| message.finish()).transpose()?;
+        Ok(finished.map(|finished| match finished {
+            Finished::Message(message) => Incoming::Message(message),
+            Finished::Part(part) => Incoming::Part(part),
+        }))
     }
 
     /// The next `length` bytes, unmasked where they are. `taken` bytes of the same payload came before.
     fn unmasked(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> &[u8] {
-        let bytes = &mut self.input[..length];
-        if let Some(key) = mask {
-            mask::apply(bytes, key, taken);
+        if let Some(key) = mask
+            && self.unmasked < length
+        {
+            mask::apply(&mut self.input[self.unmasked..length], key, taken + self.unmasked);
+            self.unmasked = length;
         }
-        bytes
+        &self.input[..length]
+    }
+
+    /// Lets go of payload that was taken.
+    fn advance(&mut self, count: usize) {
+        self.input.advance(count);
+        self.unmasked = self.unmasked.saturating_sub(count);
     }
 
     fn copy(&mut self, length: usize) -> Bytes {
         let bytes = Bytes::copy_from_slice(&self.input[..length]);
-        self.input.advance(length);
+        self.advance(length);
         bytes
     }
 

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::frame::{Header, Opcode};
+use crate::frame::Header;
 use crate::{Role, mask};
 
 /// Payloads below this are copied behind their header, so that many frames go out as one piece; larger ones are referred to.
@@ -32,33 +32,52 @@ impl Transmit {
         self.taken + self.length as u64
     }
 
-    /// Encodes one frame. A client's payload is copied to be masked, a server's large one is not copied at all.
-    pub(crate) fn frame(&mut self, role: Role, opcode: Opcode, payload: Bytes) {
+    /// Encodes one frame with this header, whose length and mask are filled in. A client's payload is copied to be masked, a server's large
+    /// one is not copied at all.
+    pub(crate) fn frame(&mut self, role: Role, header: Header, payload: Bytes) {
+        if role == Role::Client || payload.len() < COPY_BELOW {
+            return self.copied_frame(role, header, &payload);
+        }
         let before = self.tail.len();
-        let length = payload.len();
-        self.tail.reserve(Header::LONGEST + if length < COPY_BELOW || role == Role::Client { length } else { 0 });
+        self.tail.reserve(Header::LONGEST);
+        Header { length: payload.len() as u64, ..header }.encode(&mut self.tail);
+        self.length += self.tail.len() - before;
+        self.share(payload);
+    }
+
+    /// The same, of a payload that is only lent.
+    pub(crate) fn copied_frame(&mut self, role: Role, header: Header, payload: &[u8]) {
         let mask = match role {
             Role::Server => None,
             Role::Client => Some(rand::random()), // unpredictable, RFC 6455, 10.3
         };
-        Header { fin: true, reserved: 0, opcode, mask, length: length as u64 }.encode(&mut self.tail);
-        match mask {
-            Some(key) => {
-                let start = self.tail.len();
-                self.tail.extend_from_slice(&payload);
-                mask::apply(&mut self.tail[start..], key, 0);
-                self.length += self.tail.len() - before;
-            }
-            None if length < COPY_BELOW => {
-                self.tail.extend_from_slice(&payload);
-                self.length += self.tail.len() - before;
-            }
-            None => {
-                self.length += self.tail.len() - before + length;
-                self.sealed.push_back(self.tail.split().freeze());
-                self.sealed.push_back(payload);
-            }
+        let before = self.tail.len();
+        self.tail.reserve(Header::LONGEST + payload.len());
+        Header { mask, length: payload.len() as u64, ..header }.encode(&mut self.tail);
+        let start = self.tail.len();
+        self.tail.extend_from_slice(payload);
+        if let Some(key) = mask {
+            mask::apply(&mut self.tail[start..], key, 0);
         }
+        self.length += self.tail.len() - before;
+    }
+
+    /// A server's frame that is encoded already.
+    pub(crate) fn encoded(&mut self, frame: Bytes) {
+        if frame.len() < COPY_BELOW {
+            self.tail.extend_from_slice(&frame);
+            self.length += frame.len();
+        } else {
+            self.share(frame);
+        }
+    }
+
+    fn share(&mut self, bytes: Bytes) {
+        if !self.tail.is_empty() {
+            self.sealed.push_back(self.tail.split().freeze());
+        }
+        self.length += bytes.len();
+        self.sealed.push_back(bytes);
     }
 }
 
@@ -98,6 +117,7 @@ impl Buf for Transmit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::Opcode;
 
     fn drain(transmit: &mut Transmit, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
@@ -116,7 +136,7 @@ mod tests {
             let mut transmit = Transmit::default();
             let mut expected = BytesMut::new();
             for payload in &payloads {
-                transmit.frame(Role::Server, Opcode::Binary, payload.clone());
+                transmit.frame(Role::Server, Header::whole(Opcode::Binary), payload.clone());
                 Header { fin: true, reserved: 0, opcode: Opcode::Binary, mask: None, length: payload.len() as u64 }.encode(&mut expected);
                 expected.extend_from_slice(payload);
             }
@@ -131,8 +151,8 @@ mod tests {
     #[test]
     fn nothing_is_held_once_it_is_empty() {
         let mut transmit = Transmit::default();
-        transmit.frame(Role::Server, Opcode::Text, Bytes::from_static(b"hello"));
-        transmit.frame(Role::Server, Opcode::Text, Bytes::from(vec![b'x'; COPY_BELOW]));
+        transmit.frame(Role::Server, Header::whole(Opcode::Text), Bytes::from_static(b"hello"));
+        transmit.frame(Role::Server, Header::whole(Opcode::Text), Bytes::from(vec![b'x'; COPY_BELOW]));
         drain(&mut transmit, 100);
         assert_eq!((transmit.tail.capacity(), transmit.sealed.capacity()), (0, 0));
     }

@@ -30,7 +30,9 @@ fn silence_is_asked_about_after_20_seconds_and_is_death_after_30() {
 
 #[test]
 fn any_byte_is_a_sign_of_life() {
-    let mut life = Life::new(Role::Server);
+    let mut config = Config::default();
+    config.message_timeout = None;
+    let mut life = Life::with(Role::Server, config);
     let bytes = frame(Role::Client, TEXT, b"slow");
     for (second, byte) in bytes.iter().enumerate() {
         let at = 19.0 * (second + 1) as f64;

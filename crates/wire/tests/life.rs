@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use peer::{BINARY, CLOSE, FIN, Life, MORE, PING, PONG, TEXT, close_frame, close_payload, frame, header, read_frames};
-use silverback_wire::{Cause, CloseFrame, Config, Event, Message, NotOpen, Role, Side, Traffic, TransportEnd};
+use silverback_wire::{Cause, CloseFrame, Config, Event, Message, NotSent, Role, Side, Traffic, TransportEnd};
 
 const BOTH: [Role; 2] = [Role::Server, Role::Client];
 
@@ -153,7 +153,7 @@ mod ends {
             let mut life = Life::new(role);
             life.connection.send("last words".into()).unwrap();
             life.at(1.0).close(1001, "restarting");
-            assert_eq!(life.connection.send("too late".into()), Err(NotOpen("too late".into())));
+            assert_eq!(life.connection.send("too late".into()), Err(NotSent::Closed("too late".into())));
             let frames = life.writes();
             assert_eq!(frames[0].payload, b"last words");
             assert_eq!(frames[1].as_close(), Some((1001, "restarting")));
@@ -185,7 +185,7 @@ mod ends {
             ] {
                 let mut life = Life::new(role);
                 assert_eq!(life.hears_frame(CLOSE, &payload), []);
-                assert_eq!(life.connection.send("too late".into()), Err(NotOpen("too late".into())));
+                assert_eq!(life.connection.send("too late".into()), Err(NotSent::Closed("too late".into())));
                 assert_eq!(life.writes_close(), (answer, String::new()));
                 assert_eq!(life.shuts_down(), role == Role::Server);
                 let report = life.transport_ends(TransportEnd::Finished).unwrap();

@@ -44,7 +44,7 @@ fn an_offer_and_a_policy_agree() {
         let bytes = [&encode_response(&accepted.response)[..], b"\x81\x00"].concat();
         let (response, end) = parse_response(&bytes, 1000).unwrap().unwrap();
         assert_eq!(&bytes[end..], b"\x81\x00", "the first frame is left");
-        assert_eq!(offer.judge(&response).unwrap().as_deref(), chosen);
+        assert_eq!(offer.judge(&response).unwrap().subprotocol.as_deref(), chosen);
     }
 }
 
@@ -81,7 +81,7 @@ fn a_status_other_than_101_is_no_connection() {
     for status in [StatusCode::OK, StatusCode::FOUND, StatusCode::FORBIDDEN, StatusCode::UPGRADE_REQUIRED] {
         let mut response = answer(&offer, "x", &[]);
         *response.status_mut() = status;
-        assert_eq!(offer.judge(&response), Err(AnswerError::Status(status)));
+        assert_eq!(offer.judge(&response).unwrap_err(), AnswerError::Status(status));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table of refusals: for each cause its status, its words and its headers.
 
-use http::header::{ALLOW, CONNECTION, FORWARDED, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_VERSION, UPGRADE, VIA};
+use http::header::{ALLOW, CONNECTION, FORWARDED, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_VERSION, UPGRADE, VIA};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 
 use super::Refusal;
@@ -107,6 +107,12 @@ pub(super) fn subprotocol_not_token() -> Refusal {
     bad_request("subprotocol-not-valid", "`Sec-WebSocket-Protocol` must be a list of tokens (RFC 6455, 4.1)")
         .arrived("an item with a character that a token cannot have") // which may be part of a secret: not shown
         .cure("use letters, digits and -._~ in names of subprotocols, and no spaces or slashes")
+}
+
+pub(super) fn extensions_not_valid(request: Head<'_>) -> Refusal {
+    bad_request("extensions-not-valid", "`Sec-WebSocket-Extensions` must be a list of tokens with parameters (RFC 6455, 9.1)")
+        .arrived(format!("`Sec-WebSocket-Extensions` {}", shown(request.headers, SEC_WEBSOCKET_EXTENSIONS)))
+        .cure("write `permessage-deflate; client_max_window_bits`, or leave the header out")
 }
 
 pub(super) fn origin_not_allowed(request: Head<'_>, origin: Option<&Origin>, own: Option<&Origin>) -> Refusal {

@@ -9,12 +9,24 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 
 use super::fields::{self, Single, has_token, printable, single};
-use super::key;
+use super::{extensions, key};
+use crate::deflate::{self, Agreement};
 
 /// A request for a WebSocket connection, and what its answer must be.
 pub struct Offer {
     request: Request<()>,
     key: String,
+    deflate: Option<deflate::Offer>,
+}
+
+/// What a server that accepted has agreed to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Answer {
+    /// The subprotocol that it chose.
+    pub subprotocol: Option<String>,
+    /// The compression that it accepted: for [`Connection::with_deflate`](crate::Connection::with_deflate).
+    pub deflate: Option<Agreement>,
 }
 
 /// Without the headers, which may hold secrets.
@@ -48,7 +60,7 @@ pub struct NoHost;
 
 impl Offer {
     /// A request to `uri`, of which the host and port become the `Host` header. `headers` are sent along, subprotocols as
-    /// `Sec-WebSocket-Protocol` among them.
+    /// `Sec-WebSocket-Protocol` among them. Extensions are not: they are [`with_deflate`](Self::with_deflate)'s.
     ///
     /// # Errors
     /// [`NoHost`] for an address without a host.
@@ -60,12 +72,24 @@ impl Offer {
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = headers;
         let headers = request.headers_mut();
+        headers.remove(SEC_WEBSOCKET_EXTENSIONS);
         headers.insert(HOST, HeaderValue::try_from(host).map_err(|_| NoHost)?);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(SEC_WEBSOCKET_KEY, HeaderValue::try_from(key.as_str()).map_err(|_| NoHost)?);
-        Ok(Self { request, key })
+        Ok(Self { request, key, deflate: None })
+    }
+
+    /// Offers compression as well (RFC 7692).
+    #[must_use]
+    pub fn with_deflate(mut self, options: Option<&deflate::Options>) -> Self {
+        self.deflate = options.map(deflate::Offer::new);
+        match self.deflate.as_ref().and_then(deflate::Offer::header) {
+            Some(header) => self.request.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, header),
+            None => self.request.headers_mut().remove(SEC_WEBSOCKET_EXTENSIONS),
+        };
+        self
     }
 
     /// The request to send.
@@ -73,11 +97,11 @@ impl Offer {
         &self.request
     }
 
-    /// Judges the answer: the subprotocol that the server chose, if any.
+    /// Judges the answer.
     ///
     /// # Errors
     /// [`AnswerError`] for every answer that RFC 6455, 4.1 tells a client to fail on.
-    pub fn judge(&self, response: &Response<()>) -> Result<Option<String>, AnswerError> {
+    pub fn judge(&self, response: &Response<()>) -> Result<Answer, AnswerError> {
         let headers = response.headers();
         let wrong = |header: &'static str| {
             let value = match headers.get(header) {
@@ -101,13 +125,21 @@ impl Offer {
             Single::Once(accept) if *accept == key::accept(self.key.as_bytes()) => {}
             _ => return wrong("sec-websocket-accept"),
         }
-        if headers.contains_key(SEC_WEBSOCKET_EXTENSIONS) {
-            return wrong("sec-websocket-extensions"); // none was offered
-        }
-        match single(headers, SEC_WEBSOCKET_PROTOCOL) {
-            Single::Absent => Ok(None),
-            Single::Once(chosen) if self.offers(chosen) => Ok(chosen.to_str().ok().map(str::to_owned)),
-            _ => wrong("sec-websocket-protocol"),
+        let Some(deflate) = self.judge_extensions(headers) else { return wrong("sec-websocket-extensions") };
+        let subprotocol = match single(headers, SEC_WEBSOCKET_PROTOCOL) {
+            Single::Absent => None,
+            Single::Once(chosen) if self.offers(chosen) => chosen.to_str().ok().map(str::to_owned),
+            _ => return wrong("sec-websocket-protocol"),
+        };
+        Ok(Answer { subprotocol, deflate })
+    }
+
+    /// `None` for extensions that were not offered, or not so (RFC 6455, 4.1, and RFC 7692, 5.1).
+    fn judge_extensions(&self, headers: &HeaderMap) -> Option<Option<Agreement>> {
+        match (&extensions::extensions(headers).ok()?[..], &self.deflate) {
+            ([], _) => Some(None),
+            ([accepted], Some(offer)) => offer.judge(accepted).ok().map(Some),
+            _ => None,
         }
     }
 

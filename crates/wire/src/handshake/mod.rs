@@ -5,6 +5,7 @@
 
 mod causes;
 pub mod client;
+mod extensions;
 mod fields;
 mod head;
 mod key;
@@ -12,6 +13,7 @@ mod origin;
 mod refusal;
 pub mod server;
 
+pub use extensions::{Extension, NotExtensions, extensions};
 pub use fields::has_token;
 pub use head::{HeadError, HeadReader, encode_request, encode_response, parse_response};
 pub use origin::{NotAnOrigin, Origin, Origins};

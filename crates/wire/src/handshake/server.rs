@@ -1,15 +1,16 @@
 //! The server's side of the handshake (RFC 6455, 4.2).
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
 
 use super::fields::{self, Single, has_token, single};
 use super::origin::Origin;
-use super::{Origins, Refusal, causes, key};
+use super::{Origins, Refusal, causes, extensions, key};
+use crate::deflate;
 
 /// What a server takes.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct Policy {
     pub origins: Origins,
     /// The subprotocols that this server speaks, the best first. Default: none.
     pub subprotocols: Vec<String>,
+    /// Compression, for clients that offer it (RFC 7692). Default: none.
+    pub deflate: Option<deflate::Options>,
     /// Whether requests come in by TLS that ends here. A proxy that ends it says so with `X-Forwarded-Proto: https`.
     pub is_tls: bool,
 }
@@ -51,6 +54,8 @@ pub struct Acceptance {
     pub response: Response<()>,
     /// The subprotocol that was chosen, if there was one that both sides speak.
     pub subprotocol: Option<String>,
+    /// The compression that was agreed on, if any: for [`Connection::with_deflate`](crate::Connection::with_deflate).
+    pub deflate: Option<deflate::Agreement>,
 }
 
 impl Policy {
@@ -69,7 +74,9 @@ impl Policy {
         let key = judge_key(request)?;
         self.judge_origin(request)?;
         let subprotocol = self.choose_subprotocol(headers)?;
-        // `Sec-WebSocket-Extensions` is read here once permessage-deflate can be offered; declining an offer is saying nothing.
+        let offers = extensions::extensions(headers).map_err(|_| causes::extensions_not_valid(request))?;
+        // Declining an offer is saying nothing (RFC 7692, 5.1).
+        let accepted = self.deflate.as_ref().and_then(|options| deflate::accept(options, &offers));
 
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -80,7 +87,11 @@ impl Policy {
         if let Some(chosen) = subprotocol.as_deref().and_then(|chosen| HeaderValue::try_from(chosen).ok()) {
             answer.insert(SEC_WEBSOCKET_PROTOCOL, chosen);
         }
-        Ok(Acceptance { response, subprotocol })
+        let deflate = accepted.map(|(agreement, header)| {
+            answer.insert(SEC_WEBSOCKET_EXTENSIONS, header);
+            agreement
+        });
+        Ok(Acceptance { response, subprotocol, deflate })
     }
 
     /// What any HTTP/1.1 request without a body must be.

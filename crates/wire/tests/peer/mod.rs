@@ -6,6 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use http::{HeaderMap, Uri};
+use silverback_wire::deflate::{Agreement, Options};
+use silverback_wire::handshake::client::Offer;
+use silverback_wire::handshake::server::Policy;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Config, Connection, Event, Role, TransportEnd};
 
 // First bytes of frames (RFC 6455, 5.2).
@@ -16,6 +20,8 @@ pub(crate) const BINARY: u8 = 0x82;
 pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8a;
+/// Added to the first byte of a compressed message.
+pub(crate) const RSV1: u8 = 0x40;
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d]; // the RFC's own example, 5.7
 
@@ -106,6 +112,17 @@ pub(crate) fn read_frames(mut bytes: &[u8]) -> Vec<Seen> {
     frames
 }
 
+/// What a server and a client with these options agree on, by a whole handshake.
+#[expect(clippy::expect_used, reason = "both ends are ours")]
+pub(crate) fn agreements(server: &Options, client: &Options) -> (Agreement, Agreement) {
+    let offer = Offer::new(&Uri::from_static("ws://example.com/"), HeaderMap::new()).expect("a good address").with_deflate(Some(client));
+    let mut policy = Policy::default();
+    policy.deflate = Some(server.clone());
+    let acceptance = policy.judge(offer.request()).expect("a good offer");
+    let answer = offer.judge(&acceptance.response).expect("a good answer");
+    (acceptance.deflate.expect("a server that compresses"), answer.deflate.expect("a client that compresses"))
+}
+
 /// The one moment that all times count from.
 #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made otherwise; all that matters is what is added to it")]
 pub(crate) fn origin() -> Instant {
@@ -128,6 +145,15 @@ impl Life {
     pub(crate) fn with(role: Role, config: Config) -> Self {
         let origin = origin();
         Self { connection: Connection::new(role, Arc::new(config), origin), role, origin, clock: Duration::ZERO }
+    }
+
+    /// With the compression that a handshake of these options comes to.
+    pub(crate) fn compressing(role: Role, config: Config, server: &Options, client: &Options) -> Self {
+        let (of_server, of_client) = agreements(server, client);
+        let origin = origin();
+        let agreement = if role == Role::Server { of_server } else { of_client };
+        let connection = Connection::new(role, Arc::new(config), origin).with_deflate(Some(agreement));
+        Self { connection, role, origin, clock: Duration::ZERO }
     }
 
     pub(crate) fn shuts_down(&mut self) -> bool {

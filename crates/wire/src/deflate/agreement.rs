@@ -1,0 +1,47 @@
+//! What two ends have agreed on.
+
+use std::sync::Arc;
+
+use super::{Options, Reservation};
+
+/// The compression that both ends of a connection have agreed on. Made by a handshake, given to
+/// [`Connection::with_deflate`](crate::Connection::with_deflate).
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Agreement {
+    /// What this end compresses.
+    pub outgoing: Direction,
+    /// What the peer compresses.
+    pub incoming: Direction,
+    pub(super) level: u8,
+    pub(super) threshold: usize,
+    pub(super) reservation: Option<Arc<Reservation>>,
+}
+
+impl Agreement {
+    pub(super) fn new(options: &Options, outgoing: Direction, incoming: Direction, reservation: Option<Arc<Reservation>>) -> Self {
+        Self { outgoing, incoming, level: options.level, threshold: options.threshold, reservation }
+    }
+}
+
+/// One direction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Direction {
+    /// Whether a message may refer to the ones before it (RFC 7692, 7.1.1).
+    pub context_takeover: bool,
+    /// How far back a reference may reach: 2 to this power, in bytes; 8 to 15 (RFC 7692, 7.1.2).
+    pub window_bits: u8,
+}
+
+impl Direction {
+    /// About what a compressor holds, in bytes: zlib's window, hash chains, hash heads and pending output.
+    pub(super) fn compressor_memory(self) -> usize {
+        if self.context_takeover { (4 << self.window_bits.max(9)) + 256 * 1024 } else { 0 }
+    }
+
+    /// About what a decompressor holds, in bytes: the window and zlib's tables.
+    pub(super) fn decompressor_memory(self) -> usize {
+        if self.context_takeover { (1 << self.window_bits.max(9)) + 16 * 1024 } else { 0 }
+    }
+}
