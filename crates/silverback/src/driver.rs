@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use bytes::BytesMut;
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Event, Message};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Event, Part};
 use tokio::time::Sleep;
 
 use crate::link::Link;
@@ -39,7 +39,7 @@ pub(crate) struct Driver {
     end: EndNotice,
 }
 
-/// Whether `poll_message` is pending once before it acts on the peer's Close or violation, so that a handler in the same task can still
+/// Whether `poll_arrival` is pending once before it acts on the peer's Close or violation, so that a handler in the same task can still
 /// answer what came before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum EndNotice {
@@ -98,7 +98,7 @@ impl Driver {
         self.connection.is_open()
     }
 
-    /// Whether the next `poll_message` acts on an end.
+    /// Whether the next `poll_arrival` acts on an end.
     pub(crate) fn has_announced_end(&self) -> bool {
         self.end == EndNotice::Given
     }
@@ -122,11 +122,11 @@ impl Driver {
         self.reads_left = READS;
     }
 
-    /// The next message that arrives, or `None` when the connection has ended. On the way does everything else that is due: writes what
+    /// The next message that arrives, or part of one, or `None` when the connection has ended. On the way does everything else that is due: writes what
     /// waits, answers, watches the time.
     ///
     /// Queued messages wake nobody until [`park`](Self::park) has been called.
-    pub(crate) fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+    pub(crate) fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         if std::mem::take(&mut self.is_paused) {
             self.connection.resume_reading(now());
         }
@@ -137,7 +137,8 @@ impl Driver {
         loop {
             while let Some(event) = self.connection.poll_event(self.read_at) {
                 match event {
-                    Event::Message(message) => return Poll::Ready(Some(message)),
+                    Event::Message(message) => return Poll::Ready(Some(Part { piece: message, is_last: true })),
+                    Event::Part(part) => return Poll::Ready(Some(part)),
                     Event::Ending if self.end == EndNotice::ToBeGiven => {
                         self.end = EndNotice::Given;
                         return Poll::Pending;
@@ -156,7 +157,7 @@ impl Driver {
         }
     }
 
-    /// As `poll_message`, for a time in which no message can be taken: everything but reading. Ready when the connection has ended.
+    /// As `poll_arrival`, for a time in which no message can be taken: everything but reading. Ready when the connection has ended.
     pub(crate) fn poll_without_reading(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.is_paused = true;
         self.connection.pause_reading();
@@ -173,8 +174,7 @@ impl Driver {
 
     /// Lets queued messages wake `cx`. `false` when there is work now.
     pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
-        let can_pull = self.connection.is_open() && self.connection.transmit_len() < WRITE_AHEAD;
-        self.end != EndNotice::Given && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(cx, can_pull))
+        self.end != EndNotice::Given && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, cx))
     }
 
     /// Writes what waits and the transport takes.
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 360), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 456)];
+            [("Connection", size_of::<Connection>(), 360), ("Driver", size_of::<Driver>(), 480), ("Shared", size_of::<Shared>(), 424)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

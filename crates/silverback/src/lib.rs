@@ -22,31 +22,48 @@ pub mod axum;
 #[cfg(feature = "client")]
 pub mod client;
 mod driver;
+mod gather;
 mod handshake;
 #[cfg(feature = "hyper")]
 mod hyper;
+mod inbox;
+#[cfg(feature = "json")]
+mod json;
+mod later;
 mod link;
+mod outbox;
+mod outgoing;
+mod parking;
+mod queue;
 mod receiver;
 mod run;
 mod sender;
 mod shared;
 mod transport;
 mod upgrader;
+mod waiters;
 mod websocket;
+mod writer;
 
 pub use handshake::{AcceptError, Handshake};
+#[cfg(feature = "json")]
+pub use json::{ReceiveJsonError, SendJsonError};
+pub use outgoing::{Offered, Outgoing, Overflow};
+pub use queue::{QueueFill, QueueLimits};
 pub use receiver::Receiver;
 pub use run::HandlerResult;
 pub use sender::{Closed, Sender, TrySendError};
-pub use shared::QueueLimits;
 pub use silverback_wire as wire;
 #[cfg(feature = "deflate")]
 pub use silverback_wire::deflate::{Budget, Options as Deflate};
 pub use silverback_wire::handshake::{Origins, Refusal};
-pub use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Message, Side, Text, Traffic, TransportEnd};
+pub use silverback_wire::{
+    Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Message, Part, Prepared, Side, Text, Traffic, TransportEnd,
+};
 pub use transport::Stream;
 pub use upgrader::{Upgrader, UpgraderBuilder};
 pub use websocket::WebSocket;
+pub use writer::{MessageWriter, Piece};
 
 /// The guides' examples compile.
 #[cfg(all(doctest, feature = "axum"))]

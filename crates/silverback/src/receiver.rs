@@ -1,11 +1,13 @@
 //! The handle that receives.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use silverback_wire::{CloseReport, Message};
+use silverback_wire::{CloseReport, Message, Part};
 
+use crate::gather::Gather;
 use crate::shared::Shared;
 
 /// Receives the messages of one connection. There is one for each connection, and reading needs `&mut`: two readers do not compile.
@@ -21,28 +23,64 @@ use crate::shared::Shared;
 pub struct Receiver {
     shared: Arc<Shared>,
     /// Taken from the shared inbox all at once: one lock for many messages.
-    messages: VecDeque<Message>,
+    parts: VecDeque<Part>,
+    /// What `recv` has put together so far of a message that arrives in parts.
+    gather: Gather,
 }
 
 impl Receiver {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, messages: VecDeque::new() }
+        Self { shared, parts: VecDeque::new(), gather: Gather::default() }
     }
 
     /// The next message, or `None` when the connection has ended; then [`close_report`](Self::close_report) tells how.
     ///
     /// Cancel-safe: a message is taken only when this becomes ready.
     pub async fn recv(&mut self) -> Option<Message> {
-        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+        poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// As [`recv`](Self::recv), for hand-written futures.
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if self.messages.is_empty() && !std::task::ready!(self.shared.poll_arrivals(cx, &mut self.messages)) {
-            self.messages = VecDeque::new();
+        while let Some(part) = ready!(self.poll_part(cx)) {
+            if let Some(message) = self.gather.add(part) {
+                return Poll::Ready(Some(message));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// The next part of a message, or `None` when the connection has ended. A message that arrives whole is one part, which is the last;
+    /// one that is larger than [`part_size`](crate::UpgraderBuilder::part_size) is several.
+    ///
+    /// Cancel-safe: a part is taken only when this becomes ready.
+    ///
+    /// ```no_run
+    /// # async fn example(mut rx: silverback::Receiver, mut file: tokio::fs::File) -> std::io::Result<()> {
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// while let Some(part) = rx.recv_part().await {
+    ///     file.write_all(part.piece.payload()).await?;
+    ///     if part.is_last {
+    ///         file.flush().await?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv_part(&mut self) -> Option<Part> {
+        if let Some(begun) = self.gather.take() {
+            return Some(begun);
+        }
+        poll_fn(|cx| self.poll_part(cx)).await
+    }
+
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        if self.parts.is_empty() && !ready!(self.shared.poll_arrivals(cx, &mut self.parts)) {
+            self.parts = VecDeque::new();
             return Poll::Ready(None);
         }
-        Poll::Ready(self.messages.pop_front())
+        Poll::Ready(self.parts.pop_front())
     }
 
     /// How the connection ended, once it has.

@@ -52,10 +52,10 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Once we have said Close, what finds no room is dropped: the peer's Close is behind it.
         while self.shared.has_inbox_room() || !self.driver.is_open() || self.driver.has_announced_end() {
-            match self.driver.poll_message(cx) {
+            match self.driver.poll_arrival(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Ready(Some(message)) if self.shared.has_inbox_room() => match self.shared.deliver(message) {
+                Poll::Ready(Some(part)) if self.shared.has_inbox_room() => match self.shared.deliver(part) {
                     // The handler is polled right after this; a waker of its own making needs to be told.
                     Some(waker) if self.handler.is_none() || !waker.will_wake(cx.waker()) => waker.wake(),
                     _ => {}

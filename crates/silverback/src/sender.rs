@@ -4,10 +4,14 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Message};
+use bytes::Bytes;
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Message, Text};
 
-use crate::QueueLimits;
-use crate::shared::{Rejected, Shared};
+use crate::outbox::{Content, Rejected};
+use crate::outgoing::{Offered, Outgoing, Overflow};
+use crate::queue::QueueFill;
+use crate::shared::Shared;
+use crate::writer::{MessageWriter, Piece};
 
 /// Sends messages on one connection, from any number of tasks: it can be cloned, moved and shared.
 ///
@@ -50,6 +54,15 @@ impl fmt::Debug for TrySendError {
     }
 }
 
+impl From<Rejected> for TrySendError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Full(message) => Self::Full(message),
+            Rejected::Closed(message) => Self::Closed(message),
+        }
+    }
+}
+
 impl Sender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
@@ -61,19 +74,63 @@ impl Sender {
     ///
     /// # Errors
     /// [`Closed`] gives the message back once the connection is closing or has ended.
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), Closed> {
-        self.shared.push_or_wait(message.into()).await.map_err(Closed)
+    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<(), Closed> {
+        self.shared.push_or_wait(Content::Whole(message.into())).await.map_err(Closed)
     }
 
     /// Queues a message if there is room now.
     ///
     /// # Errors
     /// [`TrySendError`] gives the message back.
-    pub fn try_send(&self, message: impl Into<Message>) -> Result<(), TrySendError> {
-        self.shared.push(message.into()).map_err(|rejected| match rejected {
-            Rejected::Full(message) => TrySendError::Full(message),
-            Rejected::Closed(message) => TrySendError::Closed(message),
-        })
+    pub fn try_send(&self, message: impl Into<Outgoing>) -> Result<(), TrySendError> {
+        self.shared.push(message.into()).map_err(Rejected::into)
+    }
+
+    /// Queues a message now, and does what the policy says if there is no room. Never waits.
+    ///
+    /// ```
+    /// # fn example(tx: silverback::Sender) {
+    /// use silverback::Overflow;
+    ///
+    /// // However slow the peer, one price of each stock waits for it, the latest.
+    /// let _ = tx.offer(r#"{"ACME":12.5}"#, Overflow::KeepLatest("ACME".into()));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TrySendError`] gives back a message that was not queued. Such messages and those that made room for others are counted in
+    /// [`QueueFill::dropped`].
+    pub fn offer(&self, message: impl Into<Outgoing>, overflow: Overflow) -> Result<Offered, TrySendError> {
+        self.shared.offer(message.into(), overflow).map_err(Rejected::into)
+    }
+
+    /// Begins a text message that is sent in parts, when no other such message is under way; `None` when the connection has ended.
+    ///
+    /// Cancel-safe.
+    ///
+    /// ```
+    /// # async fn example(tx: silverback::Sender) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// let Some(mut message) = tx.write_text().await else { return Ok(()) };
+    /// for row in 0..1_000_000 {
+    ///     message.write(format!("{row}\n")).await?;
+    /// }
+    /// message.finish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn write_text(&self) -> Option<MessageWriter<'_, Text>> {
+        self.writer().await
+    }
+
+    /// As [`write_text`](Self::write_text), of a binary message.
+    ///
+    /// Cancel-safe.
+    pub async fn write_binary(&self) -> Option<MessageWriter<'_, Bytes>> {
+        self.writer().await
+    }
+
+    async fn writer<P: Piece>(&self) -> Option<MessageWriter<'_, P>> {
+        self.shared.turn().await.map(|turn| MessageWriter::new(&self.shared, turn))
     }
 
     /// Waits until everything that was queued before this call is with the kernel: `true` then, `false` if the connection ended before that.
@@ -108,14 +165,14 @@ impl Sender {
         self.shared.report().map(Arc::as_ref)
     }
 
-    /// What waits in the queue now.
-    pub fn queued(&self) -> QueueLimits {
-        self.shared.queued()
+    /// What waits in the queue, and what has become of it.
+    pub fn queue(&self) -> QueueFill {
+        self.shared.fill()
     }
 }
 
 impl fmt::Debug for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sender").field("queued", &self.queued()).field("ended", &self.shared.report().is_some()).finish()
+        f.debug_struct("Sender").field("queue", &self.queue()).field("ended", &self.shared.report().is_some()).finish()
     }
 }

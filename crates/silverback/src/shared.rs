@@ -1,197 +1,110 @@
 //! What the driver of a connection shares with its handles: two bounded queues and the end.
 //!
-//! No lock is held while anything else runs: each critical section moves values, and what is to be woken or dropped is so afterwards.
+//! No lock is held while anything else runs: each critical section moves values, and what is to be woken or dropped is so afterwards
+//! ([`Later`]).
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Written};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit, TryAcquireError};
+use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Written};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// How much may wait in one direction. A message that finds its queue empty is always taken, whatever its size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// Bytes of payload.
-    pub bytes: usize,
-    /// Messages.
-    pub messages: usize,
-}
-
-impl Default for QueueLimits {
-    /// 1 MiB and 1,024 messages.
-    fn default() -> Self {
-        Self { bytes: 1 << 20, messages: 1024 }
-    }
-}
+use crate::inbox::Inbox;
+use crate::later::Later;
+use crate::outbox::{Content, Outbox, Rejected};
+use crate::outgoing::{Offered, Outgoing, Overflow};
+use crate::queue::{QueueFill, QueueLimits};
+use crate::waiters::Place;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
     end: OnceLock<Arc<CloseReport>>,
-    /// Room in the outbox, in bytes and in messages. They are semaphores for their queue: who waits longest is served first, so that a
-    /// large message is not overtaken for ever by small ones.
-    byte_room: Semaphore,
-    message_room: Semaphore,
-    /// Something that was queued is with the kernel, or the end.
-    progress: Notify,
-    ended: Notify,
-    outbox_limits: QueueLimits,
-    inbox_limits: QueueLimits,
-}
-
-/// Messages on their way out.
-#[derive(Debug, Default)]
-struct Outbox {
-    queue: Queue,
-    close: Close,
-    /// Messages ever queued.
-    queued: u64,
-    /// So many of them are with the kernel.
-    written: u64,
-    /// So many of them will be when the transport has taken everything up to this byte.
-    milestone: Option<(u64, u64)>,
-    driver: Parking,
-}
-
-#[derive(Debug, Default)]
-enum Close {
-    #[default]
-    NotAsked,
-    /// To be done when the queue is empty.
-    Asked { frame: CloseFrame, cause: Cow<'static, str> },
-    /// Done, or the connection is ending otherwise.
-    Done,
-}
-
-/// Messages on their way in.
-#[derive(Debug, Default)]
-struct Inbox {
-    queue: Queue,
-    receiver: Option<Waker>,
-    /// The receiver is gone, and what arrives is for nobody.
-    is_deserted: bool,
-    is_over: bool,
-    driver: Parking,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    messages: VecDeque<Message>,
-    bytes: usize,
-}
-
-/// Where the driver sleeps. It is woken only when it says that it does, so that one that is running is not woken for work that it will see
-/// anyway.
-#[derive(Debug, Default)]
-struct Parking {
-    is_asleep: bool,
-    waker: Option<Waker>,
-}
-
-/// Why a message was not queued.
-#[derive(Debug)]
-pub(crate) enum Rejected {
-    Full(Message),
-    Closed(Message),
+    /// Whose turn it is to send a message in parts. Made when it is first needed.
+    turn: OnceLock<Box<Semaphore>>,
 }
 
 impl Shared {
-    pub(crate) fn new(outbox_limits: QueueLimits, inbox_limits: QueueLimits) -> Arc<Self> {
-        // A queue that is empty takes a message, whatever its bounds.
-        let outbox_limits = QueueLimits { messages: outbox_limits.messages.max(1), ..outbox_limits };
+    pub(crate) fn new(outbox: QueueLimits, inbox: QueueLimits) -> Arc<Self> {
         Arc::new(Self {
-            outbox: Mutex::default(),
-            inbox: Mutex::default(),
+            outbox: Mutex::new(Outbox::new(outbox)),
+            inbox: Mutex::new(Inbox::new(inbox)),
             end: OnceLock::new(),
-            byte_room: Semaphore::new(outbox_limits.bytes.min(Semaphore::MAX_PERMITS)),
-            message_room: Semaphore::new(outbox_limits.messages.min(Semaphore::MAX_PERMITS)),
-            progress: Notify::new(),
-            ended: Notify::new(),
-            outbox_limits,
-            inbox_limits,
+            turn: OnceLock::new(),
         })
     }
 
-    // The handles' side.
+    fn outbox<T>(&self, act: impl FnOnce(&mut Outbox, &mut Later) -> T) -> T {
+        let mut later = Later::default();
+        act(&mut lock(&self.outbox), &mut later)
+    }
 
-    pub(crate) fn push(&self, message: Message) -> Result<(), Rejected> {
-        let reject = |error, message| match error {
-            TryAcquireError::NoPermits => Rejected::Full(message),
-            TryAcquireError::Closed => Rejected::Closed(message),
-        };
-        let one = match self.message_room.try_acquire() {
-            Ok(one) => one,
-            Err(error) => return Err(reject(error, message)),
-        };
-        let bytes = match self.byte_room.try_acquire_many(self.cost(&message)) {
-            Ok(bytes) => bytes,
-            Err(error) => return Err(reject(error, message)),
-        };
-        self.push_with(message, one, bytes).map_err(Rejected::Closed)
+    fn inbox<T>(&self, act: impl FnOnce(&mut Inbox, &mut Later) -> T) -> T {
+        let mut later = Later::default();
+        act(&mut lock(&self.inbox), &mut later)
+    }
+}
+
+// The handles' side.
+impl Shared {
+    pub(crate) fn push(&self, outgoing: Outgoing) -> Result<(), Rejected> {
+        self.outbox(|outbox, later| outbox.push(outgoing, later))
+    }
+
+    pub(crate) fn offer(&self, outgoing: Outgoing, overflow: Overflow) -> Result<Offered, Rejected> {
+        self.outbox(|outbox, later| outbox.offer(outgoing, overflow, later))
     }
 
     /// As `push`, but waits for room. The message is queued in the same step in which this becomes ready, so dropping it queues nothing.
-    pub(crate) async fn push_or_wait(&self, message: Message) -> Result<(), Message> {
-        let Ok(one) = self.message_room.acquire().await else { return Err(message) };
-        let Ok(bytes) = self.byte_room.acquire_many(self.cost(&message)).await else { return Err(message) };
-        self.push_with(message, one, bytes)
+    pub(crate) async fn push_or_wait(&self, content: Content) -> Result<(), Message> {
+        let mut content = Some(content);
+        let mut waiting = Waiting::new(self, Outbox::leave_room);
+        poll_fn(|cx| self.outbox(|outbox, later| outbox.poll_push(&mut content, &mut waiting.place, cx, later))).await
     }
 
-    fn push_with(&self, message: Message, one: SemaphorePermit<'_>, bytes: SemaphorePermit<'_>) -> Result<(), Message> {
-        let driver = {
-            let mut outbox = lock(&self.outbox);
-            if !matches!(outbox.close, Close::NotAsked) {
-                return Err(message);
-            }
-            outbox.queue.push(message);
-            outbox.queued += 1;
-            outbox.driver.wake()
-        };
-        one.forget(); // given back when the message is pulled
-        bytes.forget();
-        wake(driver);
-        Ok(())
+    /// Waits for the turn to send a message in parts; `None` when the connection has ended.
+    pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.turn.get_or_init(|| Box::new(Semaphore::new(1)));
+        if self.end.get().is_some() {
+            turn.close(); // it may have been made after the end
+        }
+        turn.acquire().await.ok()
     }
 
-    /// The room that a message takes, in bytes. One that is larger than the whole queue takes all of it.
-    fn cost(&self, message: &Message) -> u32 {
-        let cost = message.len().min(self.outbox_limits.bytes).min(Semaphore::MAX_PERMITS);
-        u32::try_from(cost).unwrap_or(u32::MAX)
+    /// Hands over a part of a message when the one before it is on its way. Dropped before it is ready, it has handed over nothing.
+    pub(crate) async fn push_part(&self, part: Part) -> Result<(), Message> {
+        let mut part = Some(part);
+        let mut waiting = Waiting::new(self, Outbox::leave_part);
+        poll_fn(|cx| self.outbox(|outbox, later| outbox.poll_part(&mut part, &mut waiting.place, cx, later))).await
+    }
+
+    pub(crate) fn abandon_message(&self) {
+        self.outbox(Outbox::abandon_message);
     }
 
     /// Waits until everything that is queued now is with the kernel. `false` when the connection ended before.
     pub(crate) async fn flush(&self) -> bool {
-        let target = lock(&self.outbox).queued;
-        loop {
-            let mut progress = std::pin::pin!(self.progress.notified());
-            progress.as_mut().enable();
-            if lock(&self.outbox).written >= target {
-                return true;
+        let target = lock(&self.outbox).queued();
+        let mut waiting = Waiting::new(self, Outbox::leave_written);
+        poll_fn(|cx| {
+            let polled = self.outbox(|outbox, later| outbox.poll_written(target, &mut waiting.place, cx, later));
+            match polled {
+                Poll::Ready(()) => Poll::Ready(true),
+                Poll::Pending if self.end.get().is_some() => Poll::Ready(false),
+                Poll::Pending => Poll::Pending,
             }
-            if self.end.get().is_some() {
-                return false;
-            }
-            progress.await;
-        }
+        })
+        .await
     }
 
     /// Asks for a close behind what is queued. The first to ask decides the code; tells whether this was it.
     pub(crate) fn ask_to_close(&self, frame: CloseFrame, cause: Cow<'static, str>) -> bool {
-        let (is_first, driver) = {
-            let mut outbox = lock(&self.outbox);
-            let is_first = matches!(outbox.close, Close::NotAsked);
-            if is_first {
-                outbox.close = Close::Asked { frame, cause };
-            }
-            (is_first, outbox.driver.wake())
-        };
-        self.close_room();
-        wake(driver);
-        is_first
+        self.outbox(|outbox, later| outbox.ask_to_close(frame, cause, later))
     }
 
     pub(crate) fn report(&self) -> Option<&Arc<CloseReport>> {
@@ -199,89 +112,38 @@ impl Shared {
     }
 
     pub(crate) async fn ended(&self) -> Arc<CloseReport> {
-        loop {
-            let mut ended = std::pin::pin!(self.ended.notified());
-            ended.as_mut().enable();
-            if let Some(report) = self.end.get() {
-                return report.clone();
+        let mut waiting = Waiting::new(self, Outbox::leave_end);
+        poll_fn(|cx| {
+            // In this order: whoever waits before the report is there is woken when it is.
+            if self.end.get().is_none() {
+                self.outbox(|outbox, later| outbox.wait_for_end(&mut waiting.place, cx, later));
             }
-            ended.await;
-        }
+            self.end.get().cloned().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
 
-    pub(crate) fn queued(&self) -> QueueLimits {
-        let outbox = lock(&self.outbox);
-        QueueLimits { bytes: outbox.queue.bytes, messages: outbox.queue.messages.len() }
+    pub(crate) fn fill(&self) -> QueueFill {
+        lock(&self.outbox).fill()
     }
 
-    /// Everything that has arrived, into `messages`, which is empty; `Ready(false)` when nothing more will come.
-    pub(crate) fn poll_arrivals(&self, cx: &mut Context<'_>, messages: &mut VecDeque<Message>) -> Poll<bool> {
-        let _replaced;
-        let driver = {
-            let mut inbox = lock(&self.inbox);
-            if inbox.queue.messages.is_empty() {
-                if inbox.is_over {
-                    return Poll::Ready(false);
-                }
-                _replaced = inbox.receiver.replace(cx.waker().clone());
-                inbox.queue.release();
-                *messages = VecDeque::new();
-                return Poll::Pending;
-            }
-            std::mem::swap(messages, &mut inbox.queue.messages);
-            inbox.queue.bytes = 0;
-            inbox.driver.wake()
-        };
-        wake(driver);
-        Poll::Ready(true)
+    /// Everything that has arrived, into `parts`, which is empty; `Ready(false)` when nothing more will come.
+    pub(crate) fn poll_arrivals(&self, cx: &Context<'_>, parts: &mut VecDeque<Part>) -> Poll<bool> {
+        self.inbox(|inbox, later| inbox.poll_arrivals(parts, cx, later))
     }
 
     /// The receiver is gone: what arrives from now on is dropped, and reading goes on to find the end.
     pub(crate) fn desert(&self) {
-        let (driver, _dropped) = {
-            let mut inbox = lock(&self.inbox);
-            inbox.is_deserted = true;
-            (inbox.driver.wake(), (inbox.receiver.take(), std::mem::take(&mut inbox.queue)))
-        };
-        wake(driver);
+        let _dropped = self.inbox(Inbox::desert);
     }
+}
 
-    // The driver's side.
-
+// The driver's side.
+impl Shared {
     /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether
     /// a close has to wait behind messages.
     pub(crate) fn pull(&self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant) -> bool {
-        let (mut count, mut bytes) = (0, 0);
-        let (is_closed, is_close_waiting) = {
-            let mut outbox = lock(&self.outbox);
-            outbox.driver.is_asleep = false;
-            while connection.is_open() && connection.transmit_len() < most {
-                let Some(message) = outbox.queue.pop() else { break };
-                count += 1;
-                bytes += self.cost(&message) as usize;
-                if connection.send(message).is_err() {
-                    break;
-                }
-            }
-            if count > 0 && outbox.milestone.is_none() {
-                outbox.milestone = Some((outbox.pulled(), connection.written().end));
-            }
-            if outbox.queue.messages.is_empty() {
-                outbox.close_connection(connection, now);
-            }
-            if !connection.is_open() {
-                outbox.close = Close::Done; // whatever is queued now could only be lost
-            }
-            (matches!(outbox.close, Close::Done), matches!(outbox.close, Close::Asked { .. }))
-        };
-        if is_closed && !self.message_room.is_closed() {
-            self.close_room();
-        }
-        if count > 0 {
-            self.byte_room.add_permits(bytes);
-            self.message_room.add_permits(count);
-        }
-        is_close_waiting
+        self.outbox(|outbox, later| outbox.pull(connection, most, now, later))
     }
 
     /// Closes in front of what is still queued, which has had its time.
@@ -291,152 +153,61 @@ impl Shared {
 
     /// Notes how far the transport has come.
     pub(crate) fn note_written(&self, written: Written) {
-        {
-            let mut outbox = lock(&self.outbox);
-            match outbox.milestone {
-                Some((count, end)) if end <= written.taken => outbox.written = count,
-                _ => return,
-            }
-            let pulled = outbox.pulled();
-            outbox.milestone = (pulled > outbox.written).then_some((pulled, written.end));
-            if written.taken == written.end {
-                (outbox.written, outbox.milestone) = (pulled, None);
-            }
-        }
-        self.progress.notify_waiters();
+        self.outbox(|outbox, later| outbox.note_written(written, later));
     }
 
-    /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already.
-    pub(crate) fn park_for_outbox(&self, cx: &Context<'_>, can_pull: bool) -> bool {
-        let mut _replaced = None;
-        let mut outbox = lock(&self.outbox);
-        let has_work = can_pull && (!outbox.queue.messages.is_empty() || matches!(outbox.close, Close::Asked { .. }));
-        if !has_work {
-            _replaced = outbox.driver.sleep(cx);
-            outbox.queue.release();
-        }
-        !has_work
+    /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
+    pub(crate) fn park_for_outbox(&self, connection: &Connection, most: usize, cx: &Context<'_>) -> bool {
+        self.outbox(|outbox, later| outbox.park(connection, most, cx, later))
     }
 
-    /// Whether there is room for another message.
+    /// Whether there is room for what arrives next.
     pub(crate) fn has_inbox_room(&self) -> bool {
-        lock(&self.inbox).has_room(self.inbox_limits)
+        lock(&self.inbox).has_room()
     }
 
-    /// Prepares to sleep until there is room for another message. `false` when there is.
+    /// Prepares to sleep until there is room in the inbox. `false` when there is.
     pub(crate) fn park_for_inbox(&self, cx: &Context<'_>) -> bool {
-        let _replaced;
-        let mut inbox = lock(&self.inbox);
-        if inbox.has_room(self.inbox_limits) {
-            return false;
-        }
-        _replaced = inbox.driver.sleep(cx);
-        true
+        self.inbox(|inbox, later| inbox.park(cx, later))
     }
 
-    /// Hands a message to the receiver, if there still is one. The waker is the receiver's, if it sleeps.
+    /// Hands what has arrived to the receiver, if there still is one. The waker is the receiver's, if it sleeps.
     #[must_use]
-    pub(crate) fn deliver(&self, message: Message) -> Option<Waker> {
-        let mut inbox = lock(&self.inbox);
-        if inbox.is_deserted {
-            return None;
-        }
-        inbox.queue.push(message);
-        inbox.receiver.take()
+    pub(crate) fn deliver(&self, part: Part) -> Option<Waker> {
+        lock(&self.inbox).deliver(part)
     }
 
     /// Publishes the end. Only the first counts.
     pub(crate) fn end(&self, mut report: CloseReport) -> Arc<CloseReport> {
-        // A handle that is kept must keep neither the task nor the messages.
-        let _dropped = {
-            let mut outbox = lock(&self.outbox);
-            outbox.close = Close::Done;
-            report.unsent.messages += outbox.queue.messages.len() as u64;
-            report.unsent.bytes += outbox.queue.bytes as u64;
-            (std::mem::take(&mut outbox.queue), std::mem::take(&mut outbox.driver))
-        };
+        self.outbox(|outbox, later| outbox.end(&mut report, later));
         let report = self.end.get_or_init(|| Arc::new(report)).clone();
-        let (receiver, _dropped) = {
-            let mut inbox = lock(&self.inbox);
-            inbox.is_over = true;
-            (inbox.receiver.take(), std::mem::take(&mut inbox.driver))
-        };
-        wake(receiver);
-        self.close_room();
-        self.progress.notify_waiters();
-        self.ended.notify_waiters();
+        self.outbox(Outbox::announce_end);
+        self.inbox(Inbox::end);
+        if let Some(turn) = self.turn.get() {
+            turn.close();
+        }
         report
     }
+}
 
-    /// Who waits for room learns that there will be none.
-    fn close_room(&self) {
-        self.byte_room.close();
-        self.message_room.close();
+/// A wait for something in the outbox. Dropped, it gives up its place.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    place: Place,
+    leave: fn(&mut Outbox, &mut Place, &mut Later),
+}
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared, leave: fn(&mut Outbox, &mut Place, &mut Later)) -> Self {
+        Self { shared, place: Place::default(), leave }
     }
 }
 
-impl Outbox {
-    /// Messages that were moved into the connection.
-    fn pulled(&self) -> u64 {
-        self.queued - self.queue.messages.len() as u64
-    }
-
-    fn close_connection(&mut self, connection: &mut Connection, now: impl Fn() -> Instant) {
-        if matches!(self.close, Close::Asked { .. })
-            && let Close::Asked { frame, cause } = std::mem::replace(&mut self.close, Close::Done)
-        {
-            connection.close_because(frame, cause, now());
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.place.is_taken() {
+            self.shared.outbox(|outbox, later| (self.leave)(outbox, &mut self.place, later));
         }
-    }
-}
-
-impl Inbox {
-    fn has_room(&self, limits: QueueLimits) -> bool {
-        let messages = self.queue.messages.len();
-        messages == 0 || (messages < limits.messages && self.queue.bytes < limits.bytes)
-    }
-}
-
-impl Queue {
-    fn push(&mut self, message: Message) {
-        self.bytes += message.len();
-        self.messages.push_back(message);
-    }
-
-    fn pop(&mut self) -> Option<Message> {
-        let message = self.messages.pop_front()?;
-        self.bytes -= message.len();
-        Some(message)
-    }
-
-    /// Gives its memory back if nothing is in it. Done before sleeping, so that whoever is busy keeps it.
-    fn release(&mut self) {
-        if self.messages.is_empty() {
-            self.messages = VecDeque::new();
-        }
-    }
-}
-
-impl Parking {
-    /// The waker that this one replaces, to be dropped outside the lock.
-    #[must_use]
-    fn sleep(&mut self, cx: &Context<'_>) -> Option<Waker> {
-        self.is_asleep = true;
-        match &self.waker {
-            Some(waker) if waker.will_wake(cx.waker()) => None,
-            _ => self.waker.replace(cx.waker().clone()),
-        }
-    }
-
-    #[must_use]
-    fn wake(&mut self) -> Option<Waker> {
-        if std::mem::take(&mut self.is_asleep) { self.waker.clone() } else { None }
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }
 

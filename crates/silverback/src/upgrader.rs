@@ -150,6 +150,13 @@ impl UpgraderBuilder {
         self
     }
 
+    /// Receives a message of more bytes than this in parts of about this size: [`Receiver::recv_part`](crate::Receiver::recv_part). With it, the
+    /// message limit may be larger than what one wants to hold. Default: `None`, every message whole.
+    pub fn part_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.config().part_size = bytes.into();
+        self
+    }
+
     /// Compression of messages (permessage-deflate, RFC 7692) for clients that offer it. Default: none.
     ///
     /// Without context takeover, which [`Deflate`](crate::Deflate) has by default, it holds no memory for a connection that is idle.

@@ -5,13 +5,15 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part};
 
-use crate::QueueLimits;
 use crate::driver::Driver;
+use crate::gather::Gather;
+use crate::outgoing::Outgoing;
+use crate::queue::QueueLimits;
 use crate::receiver::Receiver;
 use crate::run::{HandlerResult, Run};
 use crate::sender::{Closed, Sender};
@@ -29,7 +31,9 @@ use crate::transport::{Stream, Transport};
 pub struct WebSocket {
     driver: Driver,
     /// What arrived while something else was awaited.
-    arrived: VecDeque<Message>,
+    arrived: VecDeque<Part>,
+    /// What `recv` has put together so far of a message that arrives in parts.
+    gather: Gather,
     subprotocol: Option<String>,
     outbox_limits: QueueLimits,
     inbox_limits: QueueLimits,
@@ -41,6 +45,7 @@ impl WebSocket {
         Self {
             driver: Driver::new(Transport::new(stream), connection, preface, behind_head),
             arrived: VecDeque::new(),
+            gather: Gather::default(),
             subprotocol: None,
             outbox_limits: queue,
             inbox_limits: QueueLimits { bytes: 256 * 1024, messages: 256 },
@@ -72,8 +77,28 @@ impl WebSocket {
     }
 
     fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if let Some(message) = self.arrived.pop_front() {
-            return Poll::Ready(Some(message));
+        while let Some(part) = ready!(self.poll_recv_part(cx)) {
+            if let Some(message) = self.gather.add(part) {
+                return Poll::Ready(Some(message));
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    /// The next part of a message, or `None` when the connection has ended. A message that arrives whole is one part, which is the last;
+    /// one that is larger than [`part_size`](crate::UpgraderBuilder::part_size) is several.
+    ///
+    /// Cancel-safe: no part is lost by dropping this.
+    pub async fn recv_part(&mut self) -> Option<Part> {
+        if let Some(begun) = self.gather.take() {
+            return Some(begun);
+        }
+        poll_fn(|cx| self.poll_recv_part(cx)).await
+    }
+
+    fn poll_recv_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        if let Some(part) = self.arrived.pop_front() {
+            return Poll::Ready(Some(part));
         }
         let polled = self.poll_parked(cx);
         if polled.is_pending() {
@@ -89,15 +114,48 @@ impl WebSocket {
     /// any other, by the next call on this connection.
     ///
     /// # Errors
-    /// [`Closed`] gives the message back once the connection is closing or has ended. A message that was taken and then lost with the
-    /// connection is counted in [`CloseReport::unsent`].
-    pub async fn send(&mut self, message: impl Into<Message>) -> Result<(), Closed> {
-        if !self.driver.has_room() {
-            poll_fn(|cx| self.poll_until(cx, Driver::has_room)).await; // so that sends that are given up do not pile up
+    /// [`Closed`] gives the message back once the connection is closing or has ended, and while a message is being sent in parts. A message that was
+    /// taken and then lost with the connection is counted in [`CloseReport::unsent`].
+    pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Closed> {
+        self.make_room().await;
+        match message.into() {
+            Outgoing::Message(message) => self.driver.connection().send(message),
+            Outgoing::Prepared(prepared) => self.driver.connection().send_prepared(&prepared),
         }
-        self.driver.connection().send(message.into()).map_err(|not_sent| Closed(not_sent.into_message()))?;
+        .map_err(|not_sent| Closed(not_sent.into_message()))?;
         poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
         Ok(())
+    }
+
+    /// Sends the next part of a message (RFC 6455, 5.4), waiting until the kernel has taken it. The kind of the message is that of its first piece.
+    /// No other message can be sent until its last part is.
+    ///
+    /// Cancel-safe as [`send`](Self::send) is.
+    ///
+    /// # Errors
+    /// [`Closed`] gives the piece back once the connection is closing or has ended.
+    ///
+    /// ```no_run
+    /// # async fn example(mut socket: silverback::WebSocket) -> Result<(), silverback::Closed> {
+    /// use silverback::Part;
+    ///
+    /// socket.send_part(Part { piece: "a long ".into(), is_last: false }).await?;
+    /// socket.send_part(Part { piece: "story".into(), is_last: true }).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn send_part(&mut self, part: Part) -> Result<(), Closed> {
+        self.make_room().await;
+        self.driver.connection().send_part(part).map_err(|not_sent| Closed(not_sent.into_message()))?;
+        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
+        Ok(())
+    }
+
+    /// So that sends that are given up do not pile up.
+    async fn make_room(&mut self) {
+        if !self.driver.has_room() {
+            poll_fn(|cx| self.poll_until(cx, Driver::has_room)).await;
+        }
     }
 
     /// Writes until `is_done`, or until the connection has ended.
@@ -110,7 +168,7 @@ impl WebSocket {
         self.driver.begin_poll();
         while self.arrived.len() < self.inbox_limits.messages && self.arrived_bytes() < self.inbox_limits.bytes {
             match self.poll_parked(cx) {
-                Poll::Ready(Some(message)) => self.arrived.push_back(message),
+                Poll::Ready(Some(part)) => self.arrived.push_back(part),
                 Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if is_done(&self.driver) => return Poll::Ready(()),
                 Poll::Pending => return Poll::Pending,
@@ -120,13 +178,13 @@ impl WebSocket {
     }
 
     fn arrived_bytes(&self) -> usize {
-        self.arrived.iter().map(Message::len).sum()
+        self.arrived.iter().map(|part| part.piece.len()).sum()
     }
 
-    fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+    fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         loop {
-            if let Poll::Ready(message) = self.driver.poll_message(cx) {
-                return Poll::Ready(message);
+            if let Poll::Ready(part) = self.driver.poll_arrival(cx) {
+                return Poll::Ready(part);
             }
             if self.driver.park(cx) {
                 return Poll::Pending;
@@ -145,7 +203,7 @@ impl WebSocket {
     /// ```
     pub async fn close(mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
         self.driver.close(CloseFrame::new(code, reason));
-        while self.recv().await.is_some() {}
+        while self.recv_part().await.is_some() {}
         self.into_report()
     }
 
@@ -194,8 +252,8 @@ impl WebSocket {
         F: Future<Output = HandlerResult>,
     {
         let shared = self.shared().clone();
-        for message in self.arrived.drain(..) {
-            let _ = shared.deliver(message); // nobody waits yet
+        for part in self.gather.take().into_iter().chain(self.arrived.drain(..)) {
+            let _ = shared.deliver(part); // nobody waits yet
         }
         let (tx, rx) = (Sender::new(shared.clone()), Receiver::new(shared.clone()));
         // In an async block, so that a panic before the handler's first await is caught as well.

@@ -175,7 +175,7 @@ async fn flush_close_and_closed_can_be_dropped_and_asked_again() {
     let report = tx.close(CloseCode::NORMAL, "third").await;
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(*tx.closed().await, *report);
-    assert!(!tx.flush().await || tx.queued().messages == 0);
+    assert!(!tx.flush().await || tx.queue().messages == 0);
 }
 
 /// At the 1st, 2nd, 3rd … poll of `run` it is dropped instead, with the peer in the middle of whatever it does then.

@@ -168,10 +168,10 @@ async fn the_queue_stops_at_its_bound_and_the_message_comes_back() {
         tx.try_send("four").unwrap();
     }
     assert!(matches!(tx.try_send("five"), Err(TrySendError::Full(message)) if message == "five".into()));
-    assert_eq!(tx.queued(), QueueLimits { bytes: 12, messages: 3 });
+    assert_eq!((tx.queue().bytes, tx.queue().messages), (12, 3));
     let waiting = tokio::time::timeout(Duration::from_secs(1), tx.send("waits")).await;
     assert!(waiting.is_err());
-    assert_eq!(tx.queued().messages, 3, "a send that was dropped has queued nothing");
+    assert_eq!(tx.queue().messages, 3, "a send that was dropped has queued nothing");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,447 @@
+//! The queue of messages on their way out: bounded, fair to those who wait for room, and the place where a close waits its turn.
+//!
+//! This is plain data under one lock. What is to be woken or dropped is left to [`Later`].
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
+
+use crate::later::Later;
+use crate::outgoing::{Offered, Outgoing, Overflow};
+use crate::parking::Parking;
+use crate::queue::{QueueFill, QueueLimits};
+use crate::waiters::{Place, Waiters};
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limits: QueueLimits,
+    items: VecDeque<Item>,
+    /// Bytes of payload in `items`.
+    bytes: usize,
+    /// The most that they ever were.
+    peak: usize,
+    /// The next part of the message that is being sent in parts.
+    part: Option<Box<Part>>,
+    /// Whoever sends a message in parts has given up in the middle of it.
+    is_abandoned: bool,
+    close: Close,
+    /// Messages ever queued, and those of them that are with the kernel.
+    queued: u64,
+    written: u64,
+    /// So many of them will be when the transport has taken everything up to this byte.
+    milestone: Option<(u64, u64)>,
+    /// Messages that were queued and made room for others.
+    dropped: u64,
+    driver: Parking,
+    /// For room in the queue. Who waits longest is served first, so that a large message is not overtaken for ever by small ones.
+    for_room: Waiters,
+    /// For the next part to be taken.
+    for_part: Waiters,
+    /// For what was queued to be with the kernel.
+    for_written: Waiters,
+    /// For the end.
+    for_end: Waiters,
+}
+
+#[derive(Debug)]
+struct Item {
+    content: Content,
+    key: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Whole(Outgoing),
+    /// The first part of a message; the others follow it by way of `Outbox::part`.
+    FirstPart(Part),
+}
+
+#[derive(Debug, Default)]
+enum Close {
+    #[default]
+    NotAsked,
+    /// To be done when the queue is empty.
+    Asked { frame: CloseFrame, cause: Cow<'static, str> },
+    /// Done, or the connection is ending otherwise.
+    Done,
+}
+
+/// Why a message was not queued.
+#[derive(Debug)]
+pub(crate) enum Rejected {
+    Full(Message),
+    Closed(Message),
+}
+
+impl Content {
+    pub(crate) fn into_message(self) -> Message {
+        match self {
+            Self::Whole(outgoing) => outgoing.into_message(),
+            Self::FirstPart(part) => part.piece,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Whole(outgoing) => outgoing.message().len(),
+            Self::FirstPart(part) => part.piece.len(),
+        }
+    }
+}
+
+// The handles' side.
+impl Outbox {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
+        Self {
+            limits,
+            items: VecDeque::new(),
+            bytes: 0,
+            peak: 0,
+            part: None,
+            is_abandoned: false,
+            close: Close::NotAsked,
+            queued: 0,
+            written: 0,
+            milestone: None,
+            dropped: 0,
+            driver: Parking::default(),
+            for_room: Waiters::default(),
+            for_part: Waiters::default(),
+            for_written: Waiters::default(),
+            for_end: Waiters::default(),
+        }
+    }
+
+    /// Queues a message if there is room and nobody waits for it.
+    pub(crate) fn push(&mut self, outgoing: Outgoing, later: &mut Later) -> Result<(), Rejected> {
+        if self.is_closing() {
+            return Err(Rejected::Closed(outgoing.into_message()));
+        }
+        if !self.for_room.is_empty() || !self.has_room(outgoing.message().len()) {
+            return Err(Rejected::Full(outgoing.into_message()));
+        }
+        self.insert(Content::Whole(outgoing), None, later);
+        Ok(())
+    }
+
+    /// Queues a message when there is room and nobody has waited longer. Unless it is pending, `content` is taken.
+    pub(crate) fn poll_push(
+        &mut self,
+        content: &mut Option<Content>,
+        place: &mut Place,
+        cx: &Context<'_>,
+        later: &mut Later,
+    ) -> Poll<Result<(), Message>> {
+        let length = content.as_ref().map_or(0, Content::len);
+        if !self.is_closing() && !(self.for_room.is_first(place) && self.has_room(length)) {
+            self.for_room.wait(place, cx, later);
+            return Poll::Pending;
+        }
+        self.for_room.leave(place, later);
+        match content.take() {
+            Some(content) if self.is_closing() => Poll::Ready(Err(content.into_message())),
+            Some(content) => {
+                self.insert(content, None, later);
+                self.wake_next(later);
+                Poll::Ready(Ok(()))
+            }
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Gives up a place among those who wait for room.
+    pub(crate) fn leave_room(&mut self, place: &mut Place, later: &mut Later) {
+        self.for_room.leave(place, later);
+        self.wake_next(later);
+    }
+
+    /// Queues a message by a policy.
+    pub(crate) fn offer(&mut self, outgoing: Outgoing, overflow: Overflow, later: &mut Later) -> Result<Offered, Rejected> {
+        if self.is_closing() {
+            return Err(Rejected::Closed(outgoing.into_message()));
+        }
+        let length = outgoing.message().len();
+        let key = match &overflow {
+            Overflow::KeepLatest(key) => Some(key.clone()),
+            Overflow::DropOldest => {
+                self.displace_for(length, later);
+                None
+            }
+            _ => None,
+        };
+        if let Some(item) = self.items.iter_mut().find(|item| key.is_some() && item.key == key) {
+            let old = std::mem::replace(&mut item.content, Content::Whole(outgoing));
+            self.bytes = self.bytes - old.len() + length;
+            self.peak = self.peak.max(self.bytes);
+            self.dropped += 1;
+            later.drop_message(old);
+            return Ok(Offered::Replaced);
+        }
+        if !self.has_room(length) {
+            self.dropped += 1;
+            if let Overflow::Close(code, reason) = overflow {
+                self.ask_to_close(CloseFrame::new(code, reason), "the peer did not read fast enough".into(), later);
+            }
+            return Err(Rejected::Full(outgoing.into_message()));
+        }
+        self.insert(Content::Whole(outgoing), key, later);
+        Ok(match later.messages() {
+            0 => Offered::Queued,
+            displaced => Offered::Displaced(displaced),
+        })
+    }
+
+    /// Drops the oldest messages until there is room for one of this length. One that has begun to go out in parts is not dropped.
+    fn displace_for(&mut self, length: usize, later: &mut Later) {
+        while !self.has_room(length)
+            && let Some(at) = self.items.iter().position(|item| matches!(item.content, Content::Whole(_)))
+            && let Some(oldest) = self.items.remove(at)
+        {
+            self.bytes -= oldest.content.len();
+            self.dropped += 1;
+            later.drop_message(oldest.content);
+        }
+    }
+
+    /// Hands over the next part of the message that is being sent in parts, when the one before it is on its way. Unless it is pending, `part`
+    /// is taken.
+    pub(crate) fn poll_part(
+        &mut self,
+        part: &mut Option<Part>,
+        place: &mut Place,
+        cx: &Context<'_>,
+        later: &mut Later,
+    ) -> Poll<Result<(), Message>> {
+        if !self.is_closing() && !self.has_part_room() {
+            self.for_part.wait(place, cx, later);
+            return Poll::Pending;
+        }
+        self.for_part.leave(place, later);
+        match part.take() {
+            Some(part) if self.is_closing() => Poll::Ready(Err(part.piece)),
+            part => {
+                self.part = part.map(Box::new);
+                later.wake(self.driver.wake());
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    pub(crate) fn leave_part(&mut self, place: &mut Place, later: &mut Later) {
+        self.for_part.leave(place, later);
+    }
+
+    /// Gives up a message in the middle. As long as nothing of it is on its way, it is as if it had never begun; after that only the end of the
+    /// connection can end it (RFC 6455, 5.4 has no other way).
+    pub(crate) fn abandon_message(&mut self, later: &mut Later) {
+        let begun = self.items.iter().position(|item| matches!(item.content, Content::FirstPart(_)));
+        if let Some(item) = begun.and_then(|at| self.items.remove(at)) {
+            self.bytes -= item.content.len();
+            later.drop_message(item.content);
+            return self.wake_next(later);
+        }
+        self.is_abandoned = true;
+        later.wake(self.driver.wake());
+    }
+
+    /// Asks for a close behind what is queued. The first to ask decides the code; tells whether this was it.
+    pub(crate) fn ask_to_close(&mut self, frame: CloseFrame, cause: Cow<'static, str>, later: &mut Later) -> bool {
+        let is_first = !self.is_closing();
+        if is_first {
+            self.close = Close::Asked { frame, cause };
+        }
+        self.turn_away(later);
+        later.wake(self.driver.wake());
+        is_first
+    }
+
+    /// Ready when everything that had been queued when `queued` was `target` is with the kernel.
+    pub(crate) fn poll_written(&mut self, target: u64, place: &mut Place, cx: &Context<'_>, later: &mut Later) -> Poll<()> {
+        if self.written >= target {
+            self.for_written.leave(place, later);
+            return Poll::Ready(());
+        }
+        self.for_written.wait(place, cx, later);
+        Poll::Pending
+    }
+
+    pub(crate) fn leave_written(&mut self, place: &mut Place, later: &mut Later) {
+        self.for_written.leave(place, later);
+    }
+
+    pub(crate) fn wait_for_end(&mut self, place: &mut Place, cx: &Context<'_>, later: &mut Later) {
+        self.for_end.wait(place, cx, later);
+    }
+
+    pub(crate) fn leave_end(&mut self, place: &mut Place, later: &mut Later) {
+        self.for_end.leave(place, later);
+    }
+
+    /// Messages ever queued.
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// What is in the queue, the most bytes that ever were, and how many messages made room for others or found none.
+    pub(crate) fn fill(&self) -> QueueFill {
+        QueueFill { bytes: self.bytes, messages: self.items.len(), peak_bytes: self.peak, dropped: self.dropped }
+    }
+
+    fn is_closing(&self) -> bool {
+        !matches!(self.close, Close::NotAsked)
+    }
+
+    /// A message that finds the queue empty is always taken, whatever its size.
+    fn has_room(&self, length: usize) -> bool {
+        self.items.is_empty() || (self.items.len() < self.limits.messages && self.bytes.saturating_add(length) <= self.limits.bytes)
+    }
+
+    fn has_part_room(&self) -> bool {
+        self.part.is_none() && !self.items.iter().any(|item| matches!(item.content, Content::FirstPart(_)))
+    }
+
+    fn insert(&mut self, content: Content, key: Option<Arc<str>>, later: &mut Later) {
+        self.bytes += content.len();
+        self.peak = self.peak.max(self.bytes);
+        self.queued += 1;
+        self.items.push_back(Item { content, key });
+        later.wake(self.driver.wake());
+    }
+
+    /// Wakes who has waited longest for room, if there is some; whoever gets it wakes the next.
+    fn wake_next(&self, later: &mut Later) {
+        if self.has_room(1) {
+            self.for_room.wake_first(later);
+        }
+    }
+
+    /// Who waits for a turn learns that there will be none.
+    fn turn_away(&mut self, later: &mut Later) {
+        self.for_room.wake_all(later);
+        self.for_part.wake_all(later);
+    }
+}
+
+// The driver's side.
+impl Outbox {
+    /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether a
+    /// close has to wait behind messages.
+    pub(crate) fn pull(&mut self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant, later: &mut Later) -> bool {
+        self.driver.rise();
+        let mut has_pulled = false;
+        while connection.is_open() && connection.transmit_len() < most && self.pull_one(connection) {
+            has_pulled = true;
+        }
+        if has_pulled && self.milestone.is_none() {
+            self.milestone = Some((self.pulled(), connection.written().end));
+        }
+        let is_stuck = connection.is_inside_message() && self.part.is_none();
+        if is_stuck && self.is_abandoned {
+            let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "a message was given up before its end");
+            connection.close_because(frame, "a message that was sent in parts was given up before its end", now());
+        }
+        // Behind a message that gets no more parts, nothing has a turn to wait for.
+        if is_stuck || (self.items.is_empty() && self.part.is_none()) {
+            self.close_connection(connection, now);
+        }
+        if !connection.is_open() {
+            self.close = Close::Done; // whatever is queued now could only be lost
+        }
+        if self.is_closing() {
+            self.turn_away(later);
+        } else if has_pulled {
+            self.wake_next(later);
+            if self.has_part_room() {
+                self.for_part.wake_all(later);
+            }
+        }
+        matches!(self.close, Close::Asked { .. })
+    }
+
+    /// Moves what is next into the connection; `false` when nothing is.
+    fn pull_one(&mut self, connection: &mut Connection) -> bool {
+        if connection.is_inside_message() {
+            return self.part.take().is_some_and(|part| connection.send_part(*part).is_ok());
+        }
+        let Some(item) = self.items.pop_front() else { return false };
+        self.bytes -= item.content.len();
+        match item.content {
+            Content::Whole(Outgoing::Message(message)) => connection.send(message).is_ok(),
+            Content::Whole(Outgoing::Prepared(prepared)) => connection.send_prepared(&prepared).is_ok(),
+            Content::FirstPart(part) => connection.send_part(part).is_ok(),
+        }
+    }
+
+    /// Closes, if that was asked for, in front of what is still queued.
+    pub(crate) fn close_connection(&mut self, connection: &mut Connection, now: impl Fn() -> Instant) {
+        if let Close::Asked { .. } = self.close
+            && let Close::Asked { frame, cause } = std::mem::replace(&mut self.close, Close::Done)
+        {
+            connection.close_because(frame, cause, now());
+        }
+    }
+
+    /// Notes how far the transport has come.
+    pub(crate) fn note_written(&mut self, written: Written, later: &mut Later) {
+        match self.milestone {
+            Some((count, end)) if end <= written.taken => self.written = count,
+            _ => return,
+        }
+        let pulled = self.pulled();
+        self.milestone = (pulled > self.written).then_some((pulled, written.end));
+        if written.taken == written.end {
+            (self.written, self.milestone) = (pulled, None);
+        }
+        self.for_written.wake_all(later);
+    }
+
+    /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
+    pub(crate) fn park(&mut self, connection: &Connection, most: usize, cx: &Context<'_>, later: &mut Later) -> bool {
+        let can_pull = connection.is_open() && connection.transmit_len() < most;
+        let has_next = match connection.is_inside_message() {
+            true => self.part.is_some() || self.is_abandoned,
+            false => !self.items.is_empty(),
+        };
+        if can_pull && (has_next || matches!(self.close, Close::Asked { .. })) {
+            return false;
+        }
+        if self.items.is_empty() {
+            self.items = VecDeque::new(); // before sleeping, so that whoever is busy keeps it
+        }
+        later.drop_waker(self.driver.sleep(cx));
+        true
+    }
+
+    /// The connection has ended. A handle that is kept must keep neither the task nor the messages. What waits here is added to what the report
+    /// calls unsent.
+    pub(crate) fn end(&mut self, report: &mut CloseReport, later: &mut Later) {
+        self.close = Close::Done;
+        report.unsent.messages += self.items.len() as u64;
+        report.unsent.bytes += self.bytes as u64 + self.part.as_ref().map_or(0, |part| part.piece.len() as u64);
+        self.bytes = 0;
+        for content in std::mem::take(&mut self.items)
+            .into_iter()
+            .map(|item| item.content)
+            .chain(self.part.take().map(|part| Content::FirstPart(*part)))
+        {
+            later.drop_message(content);
+        }
+        later.drop_waker(std::mem::take(&mut self.driver).into_waker());
+        self.turn_away(later);
+    }
+
+    /// The report is there for those who wait for it.
+    pub(crate) fn announce_end(&mut self, later: &mut Later) {
+        self.for_written.wake_all(later);
+        self.for_end.wake_all(later);
+    }
+
+    /// Messages that were moved into the connection or dropped.
+    fn pulled(&self) -> u64 {
+        self.queued - self.items.len() as u64
+    }
+}

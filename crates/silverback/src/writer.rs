@@ -1,0 +1,91 @@
+//! Sending a message in parts.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use silverback_wire::{Message, Part, Text};
+use tokio::sync::SemaphorePermit;
+
+use crate::outbox::Content;
+use crate::sender::Closed;
+use crate::shared::Shared;
+
+/// Sends one message in parts (RFC 6455, 5.4), for a message that is larger than one wants to hold or whose end is not known yet:
+/// [`Sender::write_text`](crate::Sender::write_text), [`Sender::write_binary`](crate::Sender::write_binary).
+///
+/// The peer sees one message. Control frames go between its parts; other messages wait for its end, in their bounded queue. Dropping a writer in
+/// the middle ends the connection with 1011, since there is no other way to end a message that is not whole; before its first part is on its way,
+/// it does nothing.
+#[must_use = "a message that is not finished ends its connection"]
+pub struct MessageWriter<'a, P> {
+    shared: &'a Shared,
+    _turn: SemaphorePermit<'a>,
+    state: State,
+    kind: PhantomData<P>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    NotBegun,
+    Begun,
+    Finished,
+}
+
+/// What a message can be written in: [`Text`] or [`Bytes`].
+pub trait Piece: Into<Message> + Default {}
+impl Piece for Text {}
+impl Piece for Bytes {}
+
+impl<'a, P: Piece> MessageWriter<'a, P> {
+    pub(crate) fn new(shared: &'a Shared, turn: SemaphorePermit<'a>) -> Self {
+        Self { shared, _turn: turn, state: State::NotBegun, kind: PhantomData }
+    }
+
+    /// Sends the next part, waiting until the one before it is on its way: at most one part waits here.
+    ///
+    /// Cancel-safe: dropped before it is ready, it has sent nothing.
+    ///
+    /// # Errors
+    /// [`Closed`] gives the part back once the connection is closing or has ended.
+    pub async fn write(&mut self, part: impl Into<P>) -> Result<(), Closed> {
+        let part = Part { piece: part.into().into(), is_last: false };
+        if self.state == State::Begun {
+            return self.shared.push_part(part).await.map_err(Closed);
+        }
+        self.shared.push_or_wait(Content::FirstPart(part)).await.map_err(Closed)?;
+        self.state = State::Begun;
+        Ok(())
+    }
+
+    /// Ends the message.
+    ///
+    /// Not cancel-safe: dropped before it is ready, the message is given up.
+    ///
+    /// # Errors
+    /// [`Closed`] once the connection is closing or has ended.
+    pub async fn finish(mut self) -> Result<(), Closed> {
+        let nothing = P::default().into();
+        match self.state {
+            State::Begun => self.shared.push_part(Part { piece: nothing, is_last: true }).await,
+            _ => self.shared.push_or_wait(Content::Whole(nothing.into())).await,
+        }
+        .map_err(Closed)?;
+        self.state = State::Finished;
+        Ok(())
+    }
+}
+
+impl<P> Drop for MessageWriter<'_, P> {
+    fn drop(&mut self) {
+        if self.state == State::Begun {
+            self.shared.abandon_message();
+        }
+    }
+}
+
+impl<P> fmt::Debug for MessageWriter<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageWriter").field("state", &self.state).finish_non_exhaustive()
+    }
+}
