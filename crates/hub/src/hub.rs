@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use silverback::{CloseCode, Message, TrySendError, WebSocket};
+use silverback::{CloseCode, Message, Outgoing, Prepared, TrySendError, WebSocket};
 
 use crate::events::{Events, Subscription};
 use crate::registry::Registry;
@@ -70,9 +70,13 @@ pub struct User<'a> {
 impl User<'_> {
     /// Queues a message for every session of the user. Never waits.
     pub fn send(&self, message: impl Into<Message>) -> Delivery {
-        let message = message.into();
+        let members = self.hub.registry.of_user(self.name);
+        let message = match &members[..] {
+            [_, _, ..] => Outgoing::Prepared(Prepared::new(message)), // encoded and compressed once for all of them
+            _ => Outgoing::Message(message.into()),
+        };
         let mut delivery = Delivery::default();
-        for member in self.hub.registry.of_user(self.name) {
+        for member in members {
             match member.sender.try_send(message.clone()) {
                 Ok(()) => delivery.queued += 1,
                 Err(TrySendError::Full(_)) => delivery.dropped += 1,

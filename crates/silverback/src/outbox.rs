@@ -137,7 +137,8 @@ impl Outbox {
         later: &mut Later,
     ) -> Poll<Result<(), Message>> {
         let length = content.as_ref().map_or(0, Content::len);
-        if !self.is_closing() && !(self.for_room.is_first(place) && self.has_room(length)) {
+        let is_turn = self.for_room.is_first(place) && self.has_room(length);
+        if !is_turn && !self.is_closing() {
             self.for_room.wait(place, cx, later);
             return Poll::Pending;
         }
