@@ -12,7 +12,7 @@ use figment::error::Kind;
 use figment::providers::{Format, Serialized, Toml};
 use serde::Deserialize;
 use silverback::wire::handshake::{Origin, Origins};
-use silverback::{Heartbeat, Upgrader};
+use silverback::{Budget, Deflate, Heartbeat, Upgrader};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     pub(crate) heartbeat: HeartbeatTimes,
     pub(crate) limits: Limits,
+    pub(crate) compression: Compression,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,6 +61,25 @@ pub(crate) struct HeartbeatTimes {
 pub(crate) struct Limits {
     /// The largest message, from a client or for one.
     pub(crate) message: ByteSize,
+}
+
+/// Compression of messages, for clients that offer it (permessage-deflate).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Compression {
+    pub(crate) enabled: bool,
+    /// From 1 (fast) to 9 (small).
+    pub(crate) level: u8,
+    /// Smaller messages go as they are.
+    pub(crate) threshold: ByteSize,
+    /// What all connections may hold together to let messages refer to earlier ones, which makes small ones smaller: about 400 KiB each. 0 is none.
+    pub(crate) context_memory: ByteSize,
+}
+
+impl Default for Compression {
+    fn default() -> Self {
+        Self { enabled: true, level: 1, threshold: ByteSize::b(128), context_memory: ByteSize::b(0) }
+    }
 }
 
 /// A value that is never printed.
@@ -95,6 +115,7 @@ impl Default for Config {
             api: Api::default(),
             heartbeat: HeartbeatTimes::default(),
             limits: Limits::default(),
+            compression: Compression::default(),
         }
     }
 }
@@ -183,6 +204,9 @@ impl Config {
         if self.limits.message.as_u64() == 0 {
             return fail("limits.message", "must be above 0".to_owned());
         }
+        if !(1..=9).contains(&self.compression.level) {
+            return fail("compression.level", format!("({}) must be 1 (fast) to 9 (small)", self.compression.level));
+        }
         self.origins()?;
         Ok(())
     }
@@ -214,12 +238,24 @@ impl Config {
             .subprotocols([crate::identity::SUBPROTOCOL])
             .message_limit(self.message_limit())
             .heartbeat(Heartbeat { ping_after: self.heartbeat.ping_after, dead_after: self.heartbeat.dead_after })
+            .deflate(self.deflate())
             .build())
     }
 
-    pub(crate) fn message_limit(&self) -> usize {
-        usize::try_from(self.limits.message.as_u64()).unwrap_or(usize::MAX)
+    fn deflate(&self) -> Option<Deflate> {
+        let Compression { enabled, level, threshold, context_memory } = self.compression;
+        let options = Deflate::default().level(level).threshold(bytes(threshold));
+        let options = if context_memory.as_u64() > 0 { options.context_takeover(Budget::new(bytes(context_memory))) } else { options };
+        enabled.then_some(options)
     }
+
+    pub(crate) fn message_limit(&self) -> usize {
+        bytes(self.limits.message)
+    }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }
 
 /// The variables that set something.
@@ -270,7 +306,7 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
     };
     let hint = match key.as_str() {
         "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
-        "limits.message" => ": write a size, as in 1MiB",
+        "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
         "heartbeat.ping_after" | "heartbeat.dead_after" => ": write a time, as in 20s or 500ms",
         _ => "",
     };
@@ -334,6 +370,25 @@ mod tests {
             let error = load(&[(name, value)]).unwrap_err();
             assert!(error.contains(part), "{error}");
             assert!(!error.contains("spaces in it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_sets_the_compression_within_its_bounds() {
+        let load = |text: &str| {
+            let file = std::env::temp_dir().join(format!("silverback-config-{}-{}.toml", std::process::id(), text.len()));
+            std::fs::write(&file, text).unwrap();
+            let loaded = Config::load_with(Some(&file), |_| None).map_err(|error| error.to_string());
+            std::fs::remove_file(&file).unwrap();
+            loaded
+        };
+        let config = load("[compression]\nlevel = 9\nthreshold = \"1KiB\"\ncontext_memory = \"64MiB\"").unwrap();
+        assert_eq!(config.deflate().unwrap().budget().limit(), 64 << 20);
+        assert!(load("[compression]\nenabled = false").unwrap().deflate().is_none());
+        assert!(load("").unwrap().deflate().is_some(), "on unless it is switched off");
+        for bad in ["level = 0", "level = 10", "threshold = \"small\"", "windows = 1"] {
+            let error = load(&format!("[compression]\n{bad}")).unwrap_err();
+            assert!(error.contains("compression"), "{error}");
         }
     }
 

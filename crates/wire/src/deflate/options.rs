@@ -27,13 +27,13 @@ pub struct Options {
 #[error("{0} is no size of a compression window: 9 to 15 bits are, which is 512 bytes to 32 KiB")]
 pub struct NotWindowBits(pub u8);
 
-/// No context takeover, windows of 15 bits, level 2, threshold 64 bytes. Exists with the feature `deflate`.
+/// No context takeover, windows of 15 bits, level 1, threshold 128 bytes. Exists with the feature `deflate`.
 #[cfg(feature = "deflate")]
 impl Default for Options {
     fn default() -> Self {
         Self {
-            level: 2,
-            threshold: 64,
+            level: 1,
+            threshold: 128,
             server_takeover: false,
             client_takeover: false,
             server_window_bits: 15,
@@ -44,14 +44,15 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How hard this end tries, from 1 (fast) to 9 (small). Default: 2, which on JSON costs about half of 6 and gives about a tenth more bytes.
+    /// How hard this end tries, from 1 (fast) to 9 (small). Default: 1. On 1 KiB of JSON, level 1 leaves about 34 % of the bytes;
+    /// level 6 leaves 26 % and costs three times as much.
     #[must_use]
     pub fn level(mut self, level: u8) -> Self {
         self.level = level.clamp(1, 9);
         self
     }
 
-    /// Messages of this end with fewer bytes are sent as they are: they would hardly shrink. Default: 64 bytes.
+    /// Messages of this end with fewer bytes are sent as they are, since they would hardly shrink. Default: 128 bytes.
     #[must_use]
     pub fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
