@@ -58,7 +58,7 @@ pub use silverback_wire as wire;
 pub use silverback_wire::deflate::{Budget, Options as Deflate};
 pub use silverback_wire::handshake::{Origins, Refusal};
 pub use silverback_wire::{
-    Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Message, Part, Prepared, Side, Text, Traffic, TransportEnd,
+    Cause, CloseCode, CloseFrame, CloseReport, Config, Heartbeat, Keepalive, Message, Part, Prepared, Side, Text, Traffic, TransportEnd,
 };
 pub use transport::Stream;
 pub use upgrader::{Upgrader, UpgraderBuilder};

@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use silverback_wire::{Connection, TransportEnd};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use crate::driver::now;
 use crate::transport::Transport;
 
 /// What is read at once. The buffer belongs to the thread and is lent to whichever connection has something to read, so that a quiet
@@ -94,6 +95,7 @@ impl Link {
                 many => Pin::new(&mut self.transport).poll_write_vectored(cx, many),
             };
             let Poll::Ready(written) = written else {
+                connection.transmit_blocked(now());
                 self.is_unflushed = self.is_unflushed && Pin::new(&mut self.transport).poll_flush(cx)?.is_pending();
                 return Poll::Pending;
             };

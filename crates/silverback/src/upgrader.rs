@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use silverback_wire::deflate::{self, Agreement};
 use silverback_wire::handshake::server::{Acceptance, Head, Policy};
 use silverback_wire::handshake::{Origins, Refusal};
-use silverback_wire::{Config, Connection, Heartbeat, Role};
+use silverback_wire::{Config, Connection, Heartbeat, Keepalive, Role};
 
 use crate::driver::now;
 use crate::handshake::{AcceptError, Handshake};
@@ -193,6 +193,32 @@ impl UpgraderBuilder {
     /// How long the peer may take to answer a Close. Default: 5 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.config().close_timeout = timeout;
+        self
+    }
+
+    /// How long the kernel may take not a single byte of what waits for a peer; `None` waits for ever. Default: 2 minutes.
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config().write_timeout = timeout.into();
+        self
+    }
+
+    /// How long a peer may send no message, however alive it is, before its connection is closed with 1008. Default: `None`, for ever.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.config().idle_timeout = timeout.into();
+        self
+    }
+
+    /// How long a connection may last before it is closed with 1001, and how much is added to that at random, so that those that began together do
+    /// not all come back together. Default: for ever.
+    pub fn max_age(mut self, age: Duration, jitter: Duration) -> Self {
+        (self.config().max_age, self.config().max_age_jitter) = (Some(age), jitter);
+        self
+    }
+
+    /// A message that tells the peer's application that this server lives, whenever no other message did: for browsers, whose code cannot see
+    /// pings. Default: none.
+    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+        self.config().keepalive = keepalive.into();
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Message;
+
 /// The limits and times of a connection. One value is shared by all connections that were made under the same policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +18,18 @@ pub struct Config {
     pub part_size: Option<usize>,
     /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
     pub heartbeat: Option<Heartbeat>,
+    /// How long the transport may take not a single byte of what waits before the connection is given up. Default: 2
+    /// minutes.
+    pub write_timeout: Option<Duration>,
+    /// How long the peer may send no message, however alive it is, before the connection is closed with 1008. Default: `None`, for ever.
+    pub idle_timeout: Option<Duration>,
+    /// How long a connection may last before it is closed with 1001. Default: `None`, for ever.
+    pub max_age: Option<Duration>,
+    /// Up to so much is added to each connection's `max_age`, at random, so that those that began together do not all come back together.
+    /// Default: nothing.
+    pub max_age_jitter: Duration,
+    /// A message that tells the peer's application that this end lives, for browsers, whose code cannot see Pings. Default: `None`.
+    pub keepalive: Option<Keepalive>,
     /// How long the peer may take to answer our Close with its own (RFC 6455, 7.1.1). Default: 5 s.
     pub close_timeout: Duration,
     /// How long, once the last Close frame was queued, it is written and what still arrives is read and thrown away, until the peer ends
@@ -30,6 +44,11 @@ impl Default for Config {
             message_timeout: Some(Duration::from_secs(120)),
             part_size: None,
             heartbeat: Some(Heartbeat::default()),
+            write_timeout: Some(Duration::from_secs(120)),
+            idle_timeout: None,
+            max_age: None,
+            max_age_jitter: Duration::ZERO,
+            keepalive: None,
             close_timeout: Duration::from_secs(5),
             linger: Duration::from_secs(2),
         }
@@ -50,6 +69,15 @@ impl Default for Heartbeat {
     fn default() -> Self {
         Self { ping_after: Duration::from_secs(20), dead_after: Duration::from_secs(30) }
     }
+}
+
+/// A message that is sent whenever no other was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long no message was sent. It may be up to twice as long before this one is.
+    pub every: Duration,
+    /// What is sent, such as `{"type":"heartbeat"}`.
+    pub message: Message,
 }
 
 /// `wait` from `from`, or in thirty years if there is no such time: a wait without an end may be configured.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::deadline;
+use crate::deadlines::{Deadlines, Due, View};
 use crate::deflate::{Agreement, Codec};
 use crate::frame::{Header, Opcode};
 use crate::heartbeat::{Pulse, Verdict};
@@ -128,6 +129,7 @@ pub struct Connection {
     /// Where in everything that is ever written the last Pong ends.
     pong_end: u64,
     pulse: Pulse,
+    deadlines: Option<Box<Deadlines>>,
     opened: Instant,
     incoming: Traffic,
     sent_messages: u64,
@@ -199,8 +201,10 @@ struct SentClose {
 impl Connection {
     /// A connection whose handshake is complete.
     pub fn new(role: Role, config: Arc<Config>, now: Instant) -> Self {
+        let deadlines = Deadlines::are_needed(&config).then(|| Box::new(Deadlines::new(&config, now)));
         Self {
             role,
+            deadlines,
             config,
             state: State::Open,
             reader: Reader::default(),
@@ -259,12 +263,12 @@ impl Connection {
                 return None;
             }
             Ok(Some(Incoming::Message(message))) => {
-                self.late_at = None;
+                self.message_arrived(now);
                 self.incoming.messages += 1;
                 return Some(Event::Message(message));
             }
             Ok(Some(Incoming::Part(part))) => {
-                self.late_at = None;
+                self.message_arrived(now);
                 self.incoming.messages += u64::from(part.is_last);
                 return Some(Event::Part(part));
             }
@@ -379,11 +383,15 @@ impl Connection {
 
     /// As [`close`](Self::close), with a cause for the report that may differ from what the peer is told.
     pub fn close_because(&mut self, frame: CloseFrame, cause: impl Into<Cow<'static, str>>, now: Instant) {
+        self.begin_close(frame, Cause::ClosedHere(cause.into()), now);
+    }
+
+    fn begin_close(&mut self, frame: CloseFrame, cause: Cause, now: Instant) {
         if !self.is_open() {
             return;
         }
         let sent = self.transmit_close(frame);
-        self.end_begins(Side::Local, Cause::ClosedHere(cause.into()), sent);
+        self.end_begins(Side::Local, cause, sent);
         self.state = State::Closing { until: deadline(now, self.config.close_timeout) };
     }
 
@@ -416,6 +424,20 @@ impl Connection {
             return None;
         }
         Some(&mut self.transmit)
+    }
+
+    /// Tells that bytes wait which the transport does not take now. If it takes none of them for
+    /// [`write_timeout`](Config::write_timeout), the connection has ended.
+    pub fn transmit_blocked(&mut self, now: Instant) {
+        if self.config.write_timeout.is_some() && self.is_open() {
+            let (config, opened) = (&self.config, self.opened);
+            self.deadlines.get_or_insert_with(|| Box::new(Deadlines::new(config, opened))).blocked(self.transmit.taken(), now);
+        }
+    }
+
+    /// How long the peer took to answer the last Ping of the heartbeat that it answered.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.pulse.round_trip()
     }
 
     /// How many bytes wait to be written.
@@ -451,9 +473,13 @@ impl Connection {
     /// there is no need to re-arm a timer that is set for an earlier time.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let heartbeat = self.config.heartbeat.and_then(|heartbeat| self.pulse.deadline(heartbeat));
+        let heartbeat = self.config.heartbeat.map(|heartbeat| self.pulse.deadline(heartbeat));
         match self.state {
-            State::Open => heartbeat.into_iter().chain(self.late_at.filter(|_| !self.pulse.is_suspended())).min(),
+            State::Open => {
+                let late_at = self.late_at.filter(|_| !self.pulse.is_suspended());
+                let others = self.deadlines.as_ref().and_then(|deadlines| deadlines.next(&self.config, self.view()));
+                [heartbeat, late_at, others].into_iter().flatten().min()
+            }
             State::Closing { until } | State::Finishing { until, .. } => Some(until),
             State::Ended { .. } => None,
         }
@@ -463,21 +489,31 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             State::Open if self.is_late(now) => self.violated(self.lateness(), now),
-            State::Open => self.check_heartbeat(now),
+            State::Open => {
+                self.check_heartbeat(now);
+                self.check_deadlines(now);
+            }
             State::Closing { until } | State::Finishing { until, .. } if now >= until => self.end(TransportEnd::TimedOut, now),
             State::Closing { .. } | State::Finishing { .. } | State::Ended { .. } => {}
         }
     }
 
-    /// Nobody reads from the transport until [`resume_reading`](Self::resume_reading): the peer's silence is not held against it.
-    pub fn pause_reading(&mut self) {
-        self.pulse.suspend();
+    /// Nobody reads from the transport until [`resume_reading`](Self::resume_reading): the peer's silence is not held against it. So that it does
+    /// not take us for dead, whose Pings go unanswered, it is sent a Pong now and then.
+    pub fn pause_reading(&mut self, now: Instant) {
+        self.pulse.suspend(now);
     }
 
     /// Reading goes on. Silence counts from now, and so does the time that the rest of a message has.
     pub fn resume_reading(&mut self, now: Instant) {
-        if self.pulse.resume(now) && self.late_at.take().is_some() {
+        if !self.pulse.resume(now) {
+            return;
+        }
+        if self.late_at.take().is_some() {
             self.note_lateness(now);
+        }
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.resumed(now);
         }
     }
 
@@ -510,6 +546,7 @@ impl Connection {
             received: closing.received.clone(),
             transport,
             lived: after,
+            round_trip: self.round_trip(),
             outgoing: Traffic { messages: self.sent_messages, bytes: self.transmit.taken() },
             incoming: self.incoming,
             unsent: Traffic { messages: unsent_messages, bytes: self.transmit.remaining() as u64 },
@@ -588,15 +625,62 @@ impl Connection {
         let Some(heartbeat) = self.config.heartbeat else { return };
         match self.pulse.check(heartbeat, now) {
             Verdict::Alive => {}
-            // Where so much waits already, one of these bytes will do as well as a Ping.
-            Verdict::Ask(_) if self.transmit.remaining() >= PONG_ROOM => {}
+            // Where so much waits already, one of these bytes will do as well.
+            Verdict::Ask(_) | Verdict::Reassure if self.transmit.remaining() >= PONG_ROOM => {}
             Verdict::Ask(payload) => self.transmit.copied_frame(self.role, Header::whole(Opcode::Ping), &payload),
+            Verdict::Reassure => self.pong(Bytes::new()),
             Verdict::Dead(silence) => {
                 // Nobody is expected to read it, but a peer that was only asleep learns why.
                 let sent = self.transmit_close(CloseFrame::new(CloseCode::INTERNAL_ERROR, "no sign of life within the heartbeat's time"));
                 self.end_begins(Side::Local, Cause::PeerSilent(silence), sent);
                 self.state = State::Finishing { until: now, shutdown: Shutdown::Due, has_peer_finished: false };
             }
+        }
+    }
+
+    fn check_deadlines(&mut self, now: Instant) {
+        let Some(due) = self.deadlines.as_ref().and_then(|deadlines| deadlines.due(&self.config, self.view(), now)) else { return };
+        match due {
+            Due::Stalled => {
+                // Whatever is said now would wait behind what nobody takes.
+                self.end_begins(Side::Local, Cause::WriteStalled(self.config.write_timeout.unwrap_or_default()), None);
+                self.end(TransportEnd::TimedOut, now);
+            }
+            Due::Expired => {
+                let frame = CloseFrame::new(CloseCode::GOING_AWAY, "this connection has lasted its time: connect again");
+                self.begin_close(frame, Cause::MaxAge(now.saturating_duration_since(self.opened)), now);
+            }
+            Due::Idle => {
+                let limit = self.config.idle_timeout.unwrap_or_default();
+                let reason = format!("no message came within {} s", limit.as_secs_f32());
+                self.begin_close(CloseFrame::new(CloseCode::POLICY_VIOLATION, reason), Cause::Idle(limit), now);
+            }
+            Due::KeepAlive => self.keep_alive(now),
+        }
+    }
+
+    fn keep_alive(&mut self, now: Instant) {
+        let Some((every, message)) = self.config.keepalive.as_ref().map(|keepalive| (keepalive.every, keepalive.message.clone())) else {
+            return;
+        };
+        let is_wanted = self.deadlines.as_ref().is_some_and(|deadlines| deadlines.is_keepalive_wanted(self.sent_messages));
+        // Where so much waits already, the peer will see that we live when it reads.
+        if is_wanted && self.sending.is_none() && self.transmit.remaining() < PONG_ROOM {
+            let _ = self.send(message); // open, and between messages
+        }
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.settle_keepalive(every, self.sent_messages, now);
+        }
+    }
+
+    fn view(&self) -> View {
+        View { is_reading: !self.pulse.is_suspended(), is_writing: self.transmit.has_remaining(), taken: self.transmit.taken() }
+    }
+
+    fn message_arrived(&mut self, now: Instant) {
+        self.late_at = None;
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.message_arrived(now);
         }
     }
 

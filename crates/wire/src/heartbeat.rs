@@ -13,6 +13,8 @@ pub(crate) struct Pulse {
     ping: Ping,
     is_suspended: bool,
     count: u32,
+    /// In microseconds; 0 is none.
+    round_trip: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +29,15 @@ pub(crate) enum Verdict {
     Alive,
     /// Send a Ping with this payload.
     Ask([u8; 4]),
+    /// Send a Pong that nobody has asked for (RFC 6455, 5.5.3).
+    Reassure,
     /// The peer was silent for this long.
     Dead(Duration),
 }
 
 impl Pulse {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { heard: now, ping: Ping::NotNeeded, is_suspended: false, count: 0 }
+        Self { heard: now, ping: Ping::NotNeeded, is_suspended: false, count: 0, round_trip: 0 }
     }
 
     pub(crate) fn heard(&mut self, now: Instant) {
@@ -45,15 +49,24 @@ impl Pulse {
         match self.ping {
             Ping::Sent(at) if payload == self.count.to_be_bytes() => {
                 self.ping = Ping::NotNeeded;
-                Some(now.saturating_duration_since(at))
+                let took = now.saturating_duration_since(at);
+                self.round_trip = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+                Some(took)
             }
             _ => None,
         }
     }
 
-    /// Nobody reads: silence says nothing about the peer.
-    pub(crate) fn suspend(&mut self) {
-        self.is_suspended = true;
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        (self.round_trip > 0).then(|| Duration::from_micros(self.round_trip.into()))
+    }
+
+    /// Nobody reads: silence says nothing about the peer. But the peer's Pings are not read either, and it may take us for dead: it is told from
+    /// time to time that we are not.
+    pub(crate) fn suspend(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.is_suspended, true) {
+            self.heard = now;
+        }
     }
 
     pub(crate) fn is_suspended(&self) -> bool {
@@ -69,22 +82,25 @@ impl Pulse {
         was_suspended
     }
 
-    pub(crate) fn deadline(&self, heartbeat: Heartbeat) -> Option<Instant> {
+    pub(crate) fn deadline(&self, heartbeat: Heartbeat) -> Instant {
         if self.is_suspended {
-            return None;
+            return deadline(self.heard, heartbeat.ping_after);
         }
-        Some(match self.asked_at() {
+        match self.asked_at() {
             Some(at) => deadline(at, heartbeat.dead_after.saturating_sub(heartbeat.ping_after)),
             None => deadline(self.heard, heartbeat.ping_after),
-        })
+        }
     }
 
     /// A peer is dead only when it was asked and had its time to answer, counted from the question: if nobody looked for a minute, that
     /// minute is ours and not the peer's.
     pub(crate) fn check(&mut self, heartbeat: Heartbeat, now: Instant) -> Verdict {
-        match self.deadline(heartbeat) {
-            Some(deadline) if deadline <= now => {}
-            _ => return Verdict::Alive,
+        if self.deadline(heartbeat) > now {
+            return Verdict::Alive;
+        }
+        if self.is_suspended {
+            self.heard = now;
+            return Verdict::Reassure;
         }
         if self.asked_at().is_some() {
             return Verdict::Dead(now.saturating_duration_since(self.heard));

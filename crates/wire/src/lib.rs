@@ -26,6 +26,7 @@ mod assembly;
 mod close;
 mod config;
 mod connection;
+mod deadlines;
 pub mod deflate;
 mod error;
 pub mod frame;
@@ -39,7 +40,7 @@ mod report;
 mod transmit;
 
 pub use close::{CloseCode, CloseFrame};
-pub use config::{Config, Heartbeat};
+pub use config::{Config, Heartbeat, Keepalive};
 pub use connection::{Connection, Event, NotSent, Role, Written};
 pub use error::ProtocolError;
 pub use message::{Message, NotText, Part, Text};

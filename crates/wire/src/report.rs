@@ -23,6 +23,8 @@ pub struct CloseReport {
     pub transport: TransportEnd,
     /// How long the connection was open, from the handshake to this report.
     pub lived: Duration,
+    /// How long the peer took to answer the last Ping of the heartbeat that it answered.
+    pub round_trip: Option<Duration>,
     /// What went out: messages that were encoded, bytes that the transport took.
     pub outgoing: Traffic,
     /// What came in: messages that were complete, bytes that were received.
@@ -83,6 +85,15 @@ pub enum Cause {
     /// The peer was silent for this long, and a Ping did not change it.
     #[error("the peer was silent for {:.1} s", .0.as_secs_f32())]
     PeerSilent(Duration),
+    /// The peer sent no message for this long, which was all it had.
+    #[error("no message came for {:.1} s", .0.as_secs_f32())]
+    Idle(Duration),
+    /// The transport took not a single byte of what waited for this long: the peer does not read, or is gone.
+    #[error("no byte could be written for {:.1} s", .0.as_secs_f32())]
+    WriteStalled(Duration),
+    /// The connection has lasted as long as connections may.
+    #[error("the connection had lasted {:.1} s, its maximum", .0.as_secs_f32())]
+    MaxAge(Duration),
     /// The transport ended before anybody said Close (what browsers show as 1006).
     #[error("the connection was lost without a close frame")]
     TransportLost,

@@ -188,7 +188,7 @@ impl End {
                 self.connection.close(CloseCode::new(*code).map_or(CloseFrame::empty(), |code| CloseFrame::new(code, "")), now)
             }
             Action::Abandon => self.connection.abandon("abandoned", now),
-            Action::Pause => self.connection.pause_reading(),
+            Action::Pause => self.connection.pause_reading(now),
             Action::Resume => self.connection.resume_reading(now),
             _ => {}
         }

@@ -69,9 +69,8 @@ fn each_silence_is_asked_about_anew() {
 fn silence_is_not_held_against_a_peer_that_nobody_reads() {
     let mut life = Life::new(Role::Server);
     life.at(20.0).fires().writes();
-    life.connection.pause_reading();
-    assert_eq!(life.due(), None);
-    assert_eq!(life.at(1000.0).fires().writes(), []);
+    life.pauses();
+    assert_eq!(life.at(1000.0).fires().writes()[0].first, PONG, "a peer that is not asked is told");
     assert!(life.connection.is_open());
     let now = life.now();
     life.connection.resume_reading(now);
@@ -79,6 +78,32 @@ fn silence_is_not_held_against_a_peer_that_nobody_reads() {
     assert_eq!(life.at(1020.0).fires().writes()[0].first, PING);
     life.connection.resume_reading(now);
     assert_eq!(life.due(), Some(1030.0), "resuming what was not paused changes nothing");
+}
+
+#[test]
+fn a_peer_whose_pings_nobody_reads_is_told_that_we_live() {
+    let mut life = Life::new(Role::Server);
+    life.at(10.0).pauses();
+    life.at(15.0).pauses();
+    for second in [30.0, 50.0, 70.0] {
+        assert_eq!(life.due(), Some(second));
+        assert_eq!(life.at(second).fires().writes().len(), 1);
+        assert_eq!(life.fires().writes(), [], "once each");
+    }
+}
+
+#[test]
+fn a_busy_end_is_not_taken_for_dead_by_one_like_it() {
+    let (mut busy, mut peer) = (Life::new(Role::Server), Life::new(Role::Client));
+    busy.pauses();
+    for second in 1..300 {
+        busy.at(f64::from(second)).fires();
+        peer.at(f64::from(second));
+        let bytes = busy.write_all();
+        peer.hears(&bytes);
+        peer.fires().write_all(); // its Pings go nowhere
+    }
+    assert!(peer.connection.is_open(), "{:?}", peer.connection.report());
 }
 
 /// The timer was late because this process was (a blocked thread, a stopped machine). A peer that was never asked is not dead.

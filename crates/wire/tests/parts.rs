@@ -133,7 +133,7 @@ fn every_message_has_its_own_time() {
 fn the_time_in_which_nobody_reads_is_not_the_peers() {
     let mut life = hurried();
     life.hears_frame(MORE | 0x01, b"begun");
-    life.connection.pause_reading();
+    life.pauses();
     assert_eq!(life.at(1000.0).due(), None);
     assert!(life.fires().connection.is_open());
     let now = life.now();

@@ -210,6 +210,11 @@ impl Life {
         .unwrap_or_default()
     }
 
+    /// Nobody reads from now on.
+    pub(crate) fn pauses(&mut self) {
+        self.connection.pause_reading(self.now());
+    }
+
     /// The timer fires now.
     pub(crate) fn fires(&mut self) -> &mut Self {
         self.connection.handle_timeout(self.now());
