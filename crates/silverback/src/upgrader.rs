@@ -138,6 +138,13 @@ impl UpgraderBuilder {
         self
     }
 
+    /// Whether the streams come by TLS that ends in this program, so that the server's own pages are those of https. Default: no. A proxy that
+    /// ends it says so with `X-Forwarded-Proto: https`.
+    pub fn is_tls(mut self, is_tls: bool) -> Self {
+        self.settings.policy.is_tls = is_tls;
+        self
+    }
+
     /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009.
     pub fn message_limit(mut self, bytes: usize) -> Self {
         self.config().message_limit = bytes;
