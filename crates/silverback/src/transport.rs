@@ -22,6 +22,10 @@ pub(crate) enum Transport {
 impl Transport {
     pub(crate) fn new<S: Stream>(stream: S) -> Self {
         let any: Box<dyn Any + Send> = Box::new(stream);
+        let any = match any.downcast::<Self>() {
+            Ok(transport) => return *transport,
+            Err(any) => any,
+        };
         match any.downcast::<TcpStream>() {
             Ok(tcp) => Self::Tcp(*tcp),
             Err(other) => Self::Other(unwrap_as::<S>(other)),
