@@ -11,7 +11,7 @@ use http::header::LOCATION;
 use scripted::{DEADLINE, accepting, all_of, answering, black_hole, dead, dialer, echo, echoes, head, serve, silent};
 use silverback::dialer::{RedirectError, Stage, Timeouts};
 use silverback::wire::handshake::client::AnswerError;
-use silverback::{CloseCode, DialError, Dialer, Message, Origins, Upgrader};
+use silverback::{CloseCode, Deflate, DialError, Dialer, Message, Origins, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -274,11 +274,11 @@ async fn credentials_stay_within_their_origin() {
 }
 
 #[tokio::test]
-async fn a_dead_address_is_passed_over_and_each_is_asked_for_by_the_same_name() {
+async fn a_dead_address_is_passed_over_and_a_name_is_known_however_it_is_written() {
     let good = echo(Upgrader::default()).await;
     let addresses = [dead().await, "[::1]:1".parse().unwrap(), dead().await, good];
-    let dialer = dialer().resolve("server.test", addresses).build().unwrap();
-    echoes(&mut dialer.connect("ws://Server.test:1234/").await.unwrap()).await;
+    let dialer = dialer().resolve("Bücher.test", addresses).build().unwrap();
+    echoes(&mut dialer.connect("ws://xn--bcher-KVA.test:1234/").await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -308,6 +308,25 @@ async fn when_no_address_answers_each_is_named() {
     }
     let DialError::Connect { source, .. } = error else { panic!("{text}") };
     assert_eq!(source.iter().map(|(address, _)| *address).collect::<Vec<_>>(), [first, second]);
+}
+
+#[tokio::test]
+async fn compression_is_used_where_both_sides_have_it() {
+    let with = echo(Upgrader::builder().deflate(Deflate::default()).build()).await;
+    let without = echo(Upgrader::default()).await;
+    let dialer = dialer().deflate(Deflate::default()).build().unwrap();
+    for (address, is_agreed) in [(with, true), (without, false)] {
+        let (mut socket, response) = dialer.connect_with_response(&format!("ws://{address}/")).await.unwrap();
+        assert_eq!(response.headers().contains_key("sec-websocket-extensions"), is_agreed);
+        let message = Message::from("hello ".repeat(10_000));
+        socket.send(message.clone()).await.unwrap();
+        assert_eq!(timeout(DEADLINE, socket.recv()).await.unwrap(), Some(message));
+        let report = timeout(DEADLINE, socket.close(CloseCode::NORMAL, "")).await.unwrap();
+        assert!(report.is_clean(), "{report}");
+    }
+    let unasked = accepting(&[("sec-websocket-extensions", "permessage-deflate; server_max_window_bits=10; x")], b"").await;
+    let error = dialer.connect(&format!("ws://{unasked}/")).await.unwrap_err();
+    assert!(matches!(error, DialError::Answer(_)), "{error:?}");
 }
 
 #[tokio::test]

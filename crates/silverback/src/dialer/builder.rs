@@ -11,6 +11,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use silverback_wire::{Config, Heartbeat, deflate};
+use url::Host;
 
 use super::resolve::Known;
 use super::{Dialer, Proxy, Timeouts};
@@ -191,7 +192,9 @@ impl DialerBuilder {
 
     /// The addresses of `host`, which is then not looked up: as `curl --resolve` does. Port 0 stands for the port that is dialled.
     pub fn resolve(mut self, host: &str, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
-        self.settings.known.insert(host.to_ascii_lowercase(), addresses.into_iter().collect());
+        // As an address has it: in lower case, and in punycode.
+        let host = Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string());
+        self.settings.known.insert(host, addresses.into_iter().collect());
         self
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use url::Host;
 
-/// Addresses that are known without asking: `host` in lower case, and port 0 for the port that was asked for.
+/// Addresses that are known without asking: the host as an address has it, and port 0 for the port that was asked for.
 pub(super) type Known = HashMap<String, Vec<SocketAddr>>;
 
 /// All addresses of `host`, in the order in which the system gives them (RFC 6724).
