@@ -11,7 +11,7 @@ use http::header::LOCATION;
 use scripted::{DEADLINE, accepting, all_of, answering, black_hole, dead, dialer, echo, echoes, head, serve, silent};
 use silverback::dialer::{RedirectError, Stage, Timeouts};
 use silverback::wire::handshake::client::AnswerError;
-use silverback::{CloseCode, Deflate, DialError, Dialer, Message, Origins, Upgrader};
+use silverback::{CloseCode, Deflate, DialError, Dialer, Message, Origins, QueueLimits, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -42,11 +42,32 @@ async fn an_address_is_dialled_and_what_was_agreed_is_known() {
 }
 
 #[tokio::test]
-async fn the_knobs_of_a_connection_are_those_of_the_dialer() {
+async fn a_message_has_the_limit_of_the_dialer() {
     let address = accepting(&[], b"\x82\x05hello").await;
-    let dialer = dialer().message_limit(4).close_timeout(MOMENT).build().unwrap();
+    let dialer = dialer().message_limit(4).build().unwrap();
     let mut socket = dialer.connect(&format!("ws://{address}/")).await.unwrap();
     assert_eq!(timeout(DEADLINE, socket.recv()).await.unwrap(), None, "a message over the limit ends the connection");
+}
+
+#[tokio::test]
+async fn a_queue_has_the_bound_of_the_dialer() {
+    let address = accepting(&[], b"").await;
+    let dialer = dialer().queue(QueueLimits { bytes: 10, messages: 1 }).build().unwrap();
+    let mut socket = dialer.connect(&format!("ws://{address}/")).await.unwrap();
+    let sender = socket.sender();
+    sender.try_send("one").unwrap();
+    assert!(sender.try_send("two").is_err(), "nothing is written yet, and there is room for one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_a_close_has_the_time_of_the_dialer() {
+    let (ours, theirs) = duplex(1024);
+    let (upgrader, dialer) = (Upgrader::default(), dialer().close_timeout(Duration::from_secs(60)).build().unwrap());
+    let (_server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://a/"));
+    let began = Instant::now();
+    client.unwrap().close(CloseCode::NORMAL, "").await;
+    let took = began.elapsed().as_secs();
+    assert!((60..=62).contains(&took), "{took}");
 }
 
 #[tokio::test]
@@ -92,9 +113,10 @@ async fn interim_answers_are_passed_over() {
 
 #[tokio::test]
 async fn a_refusal_is_given_with_its_headers_and_its_body_however_that_ends() {
-    for (framing, body) in
-        [("Content-Length: 13", "token expired"), ("Transfer-Encoding: chunked", "6\r\ntoken \r\n7;a=b\r\nexpired\r\n0\r\n\r\n")]
-    {
+    for (framing, body) in [
+        ("Content-Length: 13", "token expired, and what is none of it"),
+        ("Transfer-Encoding: chunked", "6\r\ntoken \r\n7;a=b\r\nexpired\r\n0\r\n\r\n"),
+    ] {
         let (address, _heads) = answering(format!("HTTP/1.1 401 Unauthorized\r\nX-Why: ttl\r\n{framing}\r\n\r\n{body}")).await;
         let error = dial(address).await.unwrap_err();
         assert_eq!(error.stage(), Some(Stage::Handshake));

@@ -258,6 +258,22 @@ async fn the_environment_names_the_proxy_and_the_exceptions() {
     assert!(heads.recv().await.unwrap().starts_with("CONNECT server.test:80 "));
 }
 
+/// A process of its own has the variable, so that no other test sees it.
+#[tokio::test]
+async fn the_environment_is_asked_by_default() {
+    const TEST: &str = "the_environment_is_asked_by_default";
+    if std::env::var_os("SILVERBACK_IN_CHILD").is_some() {
+        return echoes(&mut Dialer::default().connect("ws://server.test/").await.unwrap()).await;
+    }
+    let (proxy, mut heads) = http_proxy(echo(Upgrader::default()).await, None).await;
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", TEST]).env("SILVERBACK_IN_CHILD", "1").env("HTTP_PROXY", proxy.to_string()).env_remove("NO_PROXY");
+    let output = child.env_remove("no_proxy").kill_on_drop(true).output();
+    let output = timeout(DEADLINE, output).await.unwrap().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(heads.try_recv().unwrap().starts_with("CONNECT server.test:80 "));
+}
+
 #[tokio::test]
 async fn a_variable_that_cannot_be_read_is_named() {
     let variables = Proxy::variables(|name| (name == "ALL_PROXY").then(|| "socks://user:secret@a".to_owned()));

@@ -12,9 +12,9 @@ use std::time::Duration;
 use authority::{Authority, Leaf};
 use scripted::{DEADLINE, answering, dialer, echo, echoes, serve, silent};
 use silverback::dialer::{RedirectError, Stage, Timeouts, TlsError, Trust, TrustError};
-use silverback::tls::rustls::pki_types::CertificateDer;
 use silverback::tls::rustls::pki_types::pem::PemObject;
-use silverback::tls::rustls::{self, CertificateError as Bad, ClientConfig, RootCertStore};
+use silverback::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use silverback::tls::rustls::{self, CertificateError as Bad, ClientConfig, RootCertStore, ServerConfig};
 use silverback::tls::{Acceptor, Certificate, CertificateError, TlsAcceptError};
 use silverback::{CloseCode, DialError, DialerBuilder, Upgrader, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
@@ -66,12 +66,7 @@ async fn a_server_whose_authority_is_given_is_dialled() {
     let authority = Authority::new();
     let (server, _errors) = tls_echo(authority.acceptor("server.test")).await;
     let der = CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(der.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    for trust in [authority.trust(), Trust::der([der]).unwrap(), Trust::config(Arc::new(config))] {
+    for trust in [authority.trust(), Trust::der([der]).unwrap(), Trust::config(Arc::new(client_config(&authority)))] {
         let mut socket = dial(to(server).trust(trust)).await.unwrap();
         echoes(&mut socket).await;
         let report = timeout(DEADLINE, socket.close(CloseCode::NORMAL, "")).await.unwrap();
@@ -141,6 +136,58 @@ async fn a_server_that_does_not_answer_tls_is_left_after_its_time() {
     let moment = Duration::from_millis(200);
     let error = dial(to(silent().await).timeouts(Timeouts { tls: moment, ..Timeouts::default() })).await.unwrap_err();
     assert!(matches!(error, DialError::Timeout { stage: Stage::Tls, after } if after == moment), "{error:?}");
+}
+
+/// A server that has one protocol only, and tells which one was agreed on.
+async fn speaking(protocol: &'static [u8], leaf: &Leaf) -> (SocketAddr, mpsc::Receiver<Option<Vec<u8>>>) {
+    let certificate = CertificateDer::from_pem_slice(leaf.certificate.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![certificate], key).unwrap();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let (agreed, all_agreed) = mpsc::channel(10);
+    let tls = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let address = serve(move |stream| {
+        let (tls, agreed) = (tls.clone(), agreed.clone());
+        async move {
+            let Ok(mut stream) = tls.accept(stream).await else { return };
+            agreed.send(stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)).await.unwrap();
+            let _ = stream.read_u8().await;
+        }
+    })
+    .await;
+    (address, all_agreed)
+}
+
+#[tokio::test]
+async fn http_1_1_is_what_is_agreed_on_or_nothing() {
+    let authority = Authority::new();
+    let leaf = authority.leaf("server.test");
+    let moment = Timeouts { handshake: Duration::from_millis(200), ..Timeouts::default() };
+    let (server, mut agreed) = speaking(b"http/1.1", &leaf).await;
+    dial(to(server).trust(authority.trust()).timeouts(moment)).await.unwrap_err();
+    assert_eq!(agreed.recv().await.unwrap().as_deref(), Some(&b"http/1.1"[..]));
+
+    let (server, _agreed) = speaking(b"h2", &leaf).await;
+    let error = dial(to(server).trust(authority.trust())).await.unwrap_err();
+    assert_eq!(error.stage(), Some(Stage::Tls), "{error:?}");
+    let mut config = client_config(&authority);
+    config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+    let error = dial(to(server).trust(Trust::config(Arc::new(config)))).await.unwrap_err();
+    assert!(matches!(&error, DialError::Tls { source, .. } if matches!(**source, TlsError::Protocol)), "{error:?}");
+
+    let (server, _errors) = tls_echo(authority.acceptor("server.test")).await;
+    let mut config = client_config(&authority);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    echoes(&mut dial(to(server).trust(Trust::config(Arc::new(config)))).await.unwrap()).await;
+}
+
+fn client_config(authority: &Authority) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots).with_no_client_auth()
 }
 
 #[tokio::test]

@@ -146,3 +146,21 @@ pub(super) async fn shake_hands<S: Stream>(
     let socket = WebSocket::new(stream, connection, BytesMut::new(), behind_head, settings.queue).with_subprotocol(agreed.subprotocol);
     Ok(Answer::Open(socket, response))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn small_messages_are_not_held_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = Settings::default();
+        let (host, port) = (Host::Ipv4(Ipv4Addr::LOCALHOST), listener.local_addr().unwrap().port());
+        let stream = tcp(host, port, &settings, &Clock::start(settings.timeouts)).await.unwrap();
+        assert!(stream.nodelay().unwrap());
+    }
+}

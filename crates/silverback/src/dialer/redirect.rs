@@ -1,6 +1,6 @@
 //! Redirects (RFC 9110, 15.4; RFC 6455, 4.1 lets a client follow them).
 
-use http::header::{AUTHORIZATION, COOKIE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, Response, StatusCode};
 
 use super::address::{Address, AddressError};
@@ -50,10 +50,10 @@ pub(super) fn follow(address: &Address, location: &[u8]) -> Result<Address, Redi
     Ok(next)
 }
 
-/// Takes away what another origin must not see.
+/// Takes away what another origin must not see. `Authorization` and `Cookie` are always marked.
 pub(super) fn drop_credentials(headers: &mut HeaderMap) {
     let sensitive: Vec<_> = headers.iter().filter(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()).collect();
-    for name in sensitive.iter().chain(&[AUTHORIZATION, COOKIE]) {
+    for name in sensitive {
         headers.remove(name);
     }
 }
