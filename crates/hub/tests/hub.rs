@@ -1,10 +1,9 @@
 //! Sessions from their joining to their end, over pipes in memory and with time that stands still.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use silverback::{Cause, CloseCode, Config, Message, QueueLimits, Upgrader, WebSocket};
+use silverback::{Cause, CloseCode, Dialer, Message, QueueLimits, Upgrader, WebSocket};
 use silverback_hub::{Delivery, Event, Hub, Identity, Missed, Session, Subscription};
 use tokio::io::duplex;
 use tokio::time::{sleep, timeout};
@@ -14,11 +13,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A session of `user`, and the client's end of its connection.
 async fn join(hub: &Hub, user: &str, upgrader: Upgrader) -> (Session, WebSocket) {
     let (ours, theirs) = duplex(1024);
-    let mut config = Config::default();
-    config.heartbeat = None;
-    let uri = "ws://silverback.test/".parse().unwrap();
-    let connect = silverback::client::connect(theirs, &uri, Default::default(), Arc::new(config));
-    let (server, client) = tokio::join!(upgrader.accept(ours), connect);
+    let dialer = Dialer::builder().heartbeat(None).build().unwrap();
+    let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://silverback.test/"));
     (hub.join(Identity::new(user), server.unwrap()), client.unwrap())
 }
 

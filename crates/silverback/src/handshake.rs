@@ -140,7 +140,7 @@ impl From<HeadError> for AcceptError {
     }
 }
 
-async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refusal: Refusal, limit: Duration) -> AcceptError {
+pub(crate) async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refusal: Refusal, limit: Duration) -> AcceptError {
     let mut response = refusal.response(request.headers());
     close_after(&mut response);
     let mut bytes = encode_response(&response);

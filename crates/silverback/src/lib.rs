@@ -3,11 +3,11 @@
 //! ```text
 //!   a stream ─▶ Upgrader::accept ───┐
 //!   a request ▶ Upgrader::upgrade ──┼─▶ WebSocket ─┬─ recv, send, close      one task, one thing at a time
-//!   axum ─────▶ axum::Upgrade ──────┘              └─ run(handler)           a Sender and a Receiver, while the
-//!                                                                            connection is looked after
+//!   axum ─────▶ axum::Upgrade ──────┤              └─ run(handler)           a Sender and a Receiver, while the
+//!   an address ▶ Dialer::connect ───┘                                        connection is looked after
 //! ```
 //!
-//! [`Upgrader`] is the policy of a server: origins, subprotocols, limits, heartbeat. [`WebSocket`] is one connection. [`Sender`] can be cloned and
+//! [`Upgrader`] is the policy of a server: origins, subprotocols, limits, heartbeat. `Dialer` (feature `client`) is the client's. [`WebSocket`] is one connection. [`Sender`] can be cloned and
 //! used from any task, before and after the end; [`Receiver`] is one. Every connection ends with one [`CloseReport`], which says who
 //! began, why, and what was left unsent.
 //!
@@ -20,7 +20,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 #[cfg(feature = "client")]
-pub mod client;
+pub mod dialer;
 mod driver;
 mod gather;
 mod handshake;
@@ -38,13 +38,18 @@ mod queue;
 mod receiver;
 mod run;
 mod sender;
+mod settings;
 mod shared;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 mod upgrader;
 mod waiters;
 mod websocket;
 mod writer;
 
+#[cfg(feature = "client")]
+pub use dialer::{DialError, Dialer, DialerBuilder};
 pub use handshake::{AcceptError, Handshake};
 #[cfg(feature = "json")]
 pub use json::{ReceiveJsonError, SendJsonError};
@@ -66,7 +71,7 @@ pub use websocket::WebSocket;
 pub use writer::{MessageWriter, Piece};
 
 /// The guides' examples compile.
-#[cfg(all(doctest, feature = "axum"))]
+#[cfg(all(doctest, feature = "axum", feature = "client", feature = "tls"))]
 mod guides {
     #[doc = include_str!("../../../README.md")]
     struct Readme;

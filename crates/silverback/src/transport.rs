@@ -20,8 +20,13 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// A transport is taken as it is.
     pub(crate) fn new<S: Stream>(stream: S) -> Self {
         let any: Box<dyn Any + Send> = Box::new(stream);
+        let any = match any.downcast::<Self>() {
+            Ok(transport) => return *transport,
+            Err(any) => any,
+        };
         match any.downcast::<TcpStream>() {
             Ok(tcp) => Self::Tcp(*tcp),
             Err(other) => Self::Other(unwrap_as::<S>(other)),
@@ -77,5 +82,19 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tcp_is_never_behind_an_indirection() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let transport = Transport::new(TcpStream::connect(listener.local_addr().unwrap()).await.unwrap());
+        assert!(matches!(Transport::new(transport), Transport::Tcp(_)));
     }
 }

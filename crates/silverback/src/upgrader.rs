@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use silverback_wire::deflate::{self, Agreement};
 use silverback_wire::handshake::server::{Acceptance, Head, Policy};
 use silverback_wire::handshake::{Origins, Refusal};
-use silverback_wire::{Config, Connection, Heartbeat, Keepalive, Role};
+use silverback_wire::{Config, Connection, Role};
 
 use crate::driver::now;
 use crate::handshake::{AcceptError, Handshake};
@@ -126,6 +126,8 @@ pub struct UpgraderBuilder {
 }
 
 impl UpgraderBuilder {
+    crate::settings::connection_settings!();
+
     /// Which pages may connect. Default: those of the same scheme, host and port; whoever sends no `Origin` is not a page.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.settings.policy.origins = origins;
@@ -138,22 +140,10 @@ impl UpgraderBuilder {
         self
     }
 
-    /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009.
-    pub fn message_limit(mut self, bytes: usize) -> Self {
-        self.config().message_limit = bytes;
-        self
-    }
-
-    /// How long a message may take to arrive; `None` waits for ever. Default: 2 minutes. A later one ends its connection with 1008.
-    pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().message_timeout = timeout.into();
-        self
-    }
-
-    /// Receives a message of more bytes than this in parts of about this size: [`Receiver::recv_part`](crate::Receiver::recv_part). With it, the
-    /// message limit may be larger than what one wants to hold. Default: `None`, every message whole.
-    pub fn part_size(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.config().part_size = bytes.into();
+    /// Whether the streams come by TLS that ends in this program, so that the server's own pages are those of https. Default: no. A proxy that
+    /// ends it says so with `X-Forwarded-Proto: https`.
+    pub fn is_tls(mut self, is_tls: bool) -> Self {
+        self.settings.policy.is_tls = is_tls;
         self
     }
 
@@ -163,18 +153,6 @@ impl UpgraderBuilder {
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, options: impl Into<Option<deflate::Options>>) -> Self {
         self.settings.policy.deflate = options.into();
-        self
-    }
-
-    /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
-    pub fn heartbeat(mut self, heartbeat: impl Into<Option<Heartbeat>>) -> Self {
-        self.config().heartbeat = heartbeat.into();
-        self
-    }
-
-    /// How much may wait to be written to a peer that does not read. Default: 1 MiB and 1,024 messages.
-    pub fn queue(mut self, limits: QueueLimits) -> Self {
-        self.settings.queue = limits;
         self
     }
 
@@ -190,44 +168,8 @@ impl UpgraderBuilder {
         self
     }
 
-    /// How long the peer may take to answer a Close. Default: 5 s.
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.config().close_timeout = timeout;
-        self
-    }
-
-    /// How long the kernel may take not a single byte of what waits for a peer; `None` waits for ever. Default: 2 minutes.
-    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().write_timeout = timeout.into();
-        self
-    }
-
-    /// How long a peer may send no message, however alive it is, before its connection is closed with 1008. Default: `None`, for ever.
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.config().idle_timeout = timeout.into();
-        self
-    }
-
-    /// How long a connection may last before it is closed with 1001, and how much is added to that at random, so that those that began together do
-    /// not all come back together. Default: for ever.
-    pub fn max_age(mut self, age: Duration, jitter: Duration) -> Self {
-        (self.config().max_age, self.config().max_age_jitter) = (Some(age), jitter);
-        self
-    }
-
-    /// A message that tells the peer's application that this server lives, whenever no other message did: for browsers, whose code cannot see
-    /// pings. Default: none.
-    pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
-        self.config().keepalive = keepalive.into();
-        self
-    }
-
     /// The finished policy.
     pub fn build(self) -> Upgrader {
         Upgrader { inner: Arc::new(self.settings) }
-    }
-
-    fn config(&mut self) -> &mut Config {
-        Arc::make_mut(&mut self.settings.config)
     }
 }

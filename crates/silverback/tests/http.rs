@@ -12,7 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use silverback::axum::Upgrade;
-use silverback::{CloseCode, HandlerResult, Message, Origins, Receiver, Sender, Upgrader};
+use silverback::{CloseCode, Dialer, HandlerResult, Message, Origins, Receiver, Sender, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -113,9 +113,7 @@ async fn read(stream: &mut TcpStream, size: usize) -> Vec<u8> {
 #[tokio::test]
 async fn axums_handler_echoes_and_the_close_is_clean() {
     let address = serve(app()).await;
-    let stream = TcpStream::connect(address).await.unwrap();
-    let uri = "ws://a/echo".parse().unwrap();
-    let mut client = silverback::client::connect(stream, &uri, Default::default(), Default::default()).await.unwrap();
+    let mut client = Dialer::default().connect(&format!("ws://{address}/echo")).await.unwrap();
     for size in [0, 1, 126, 70_000, 1 << 20] {
         let message = Message::binary(vec![7; size]);
         client.send(message.clone()).await.unwrap();
