@@ -11,7 +11,7 @@ use http::header::LOCATION;
 use scripted::{DEADLINE, accepting, all_of, answering, black_hole, dead, dialer, echo, echoes, head, serve, silent};
 use silverback::dialer::{RedirectError, Stage, Timeouts};
 use silverback::wire::handshake::client::AnswerError;
-use silverback::{CloseCode, Deflate, DialError, Dialer, Message, Origins, QueueLimits, Upgrader};
+use silverback::{CloseCode, Deflate, DialError, Dialer, Keepalive, Message, Origins, QueueLimits, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
@@ -47,6 +47,26 @@ async fn a_message_has_the_limit_of_the_dialer() {
     let dialer = dialer().message_limit(4).build().unwrap();
     let mut socket = dialer.connect(&format!("ws://{address}/")).await.unwrap();
     assert_eq!(timeout(DEADLINE, socket.recv()).await.unwrap(), None, "a message over the limit ends the connection");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_signs_of_life_that_are_asked_for_are_those_of_the_dialer() {
+    let (ours, theirs) = duplex(1024);
+    let keepalive = Keepalive { every: Duration::from_secs(40), message: "here".into() };
+    let dialer = dialer().idle_timeout(Duration::from_secs(100)).keepalive(keepalive).build().unwrap();
+    let (upgrader, began) = (Upgrader::default(), Instant::now());
+    let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://a/"));
+    let (mut server, mut client) = (server.unwrap(), client.unwrap());
+    let (first, last) = tokio::join!(
+        async {
+            let first = server.recv().await;
+            while server.recv().await.is_some() {}
+            first
+        },
+        client.recv()
+    );
+    assert_eq!((first, last), (Some(Message::from("here")), None));
+    assert!((100..=103).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
 
 #[tokio::test]
