@@ -11,7 +11,7 @@ use hyper::upgrade::OnUpgrade;
 use silverback_wire::handshake::Refusal;
 use silverback_wire::handshake::server::Acceptance;
 
-use crate::{HandlerResult, Receiver, Sender, Upgrader, WebSocket};
+use crate::{HandlerResult, Receiver, Sender, Upgrader, WebSocket, meter};
 
 /// Extracts a WebSocket handshake from a request. A request that is none is answered with a refusal that explains itself, and the handler
 /// does not run.
@@ -83,6 +83,7 @@ impl<S: Sync> FromRequestParts<S> for Upgrade {
 }
 
 fn refused(refusal: &Refusal, parts: &Parts) -> Response {
+    meter::refused(refusal.cause());
     tracing::info!(%refusal, "a handshake was refused");
     refusal.response(&parts.headers).into_response()
 }

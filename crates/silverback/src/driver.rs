@@ -7,10 +7,12 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Instant;
 
 use bytes::BytesMut;
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Event, Part};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Event, Part, Role};
 use tokio::time::Sleep;
 
+use crate::drain::{ConnectionId, Fleet, Membership};
 use crate::link::Link;
+use crate::meter::Meter;
 use crate::shared::Shared;
 use crate::transport::Transport;
 
@@ -30,6 +32,10 @@ pub(crate) struct Driver {
     /// Set for the connection's next deadline or an earlier time; made when it is first needed.
     timer: Option<Pin<Box<Sleep>>>,
     shared: Option<Arc<Shared>>,
+    id: ConnectionId,
+    /// In the fleet of its upgrader.
+    membership: Option<Membership>,
+    meter: Meter,
     report: Option<Arc<CloseReport>>,
     read_at: Instant,
     reads_left: u32,
@@ -49,12 +55,22 @@ enum EndNotice {
 }
 
 impl Driver {
-    pub(crate) fn new(transport: Transport, mut connection: Connection, preface: BytesMut, behind_head: BytesMut) -> Self {
+    pub(crate) fn new(
+        transport: Transport,
+        mut connection: Connection,
+        preface: BytesMut,
+        behind_head: BytesMut,
+        fleet: Option<&Arc<Fleet>>,
+    ) -> Self {
         let now = now();
+        let id = ConnectionId::next();
         if !behind_head.is_empty() {
             connection.receive(behind_head, now);
         }
         Self {
+            meter: Meter::open(&connection),
+            id,
+            membership: fleet.map(|fleet| fleet.join(id)),
             connection,
             link: Some(Link::new(transport, preface)),
             timer: None,
@@ -72,17 +88,25 @@ impl Driver {
         self.shared.get_or_insert_with(make)
     }
 
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.connection.role()
+    }
+
     pub(crate) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
     /// Begins to close, behind what is queued.
-    pub(crate) fn close(&mut self, frame: CloseFrame) {
+    pub(crate) fn close(&mut self, frame: CloseFrame, cause: &'static str) {
         match &self.shared {
             Some(shared) => {
-                shared.ask_to_close(frame, "closed here".into());
+                shared.ask_to_close(frame, cause.into());
             }
-            None => self.connection.close(frame, now()),
+            None => self.connection.close_because(frame, cause, now()),
         }
     }
 
@@ -143,6 +167,7 @@ impl Driver {
                         self.end = EndNotice::Given;
                         return Poll::Pending;
                     }
+                    Event::Pong { round_trip: Some(took), .. } => self.meter.round_trip(took),
                     _ => {}
                 }
             }
@@ -179,6 +204,9 @@ impl Driver {
 
     /// Writes what waits and the transport takes.
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) {
+        if let Some(Poll::Ready(frame)) = self.membership.as_ref().map(|membership| membership.poll_order(cx)) {
+            self.close(frame, "drained");
+        }
         let Some(link) = &mut self.link else { return };
         loop {
             if let Some(shared) = &self.shared {
@@ -246,6 +274,7 @@ impl Driver {
             shared.close_now(&mut self.connection, now);
         }
         self.connection.handle_timeout(now);
+        self.meter.look(&self.connection, self.shared.as_ref().map(|shared| shared.fill()));
         if let Some(link) = &mut self.link {
             // A Close to a peer that is taken for dead has no other moment to go out.
             let _ = link.poll_write(&mut self.connection, cx);
@@ -260,6 +289,8 @@ impl Driver {
         let Some(report) = self.connection.report() else { return Poll::Pending };
         self.link = None;
         self.timer = None;
+        self.membership = None;
+        self.meter.end(&report, self.shared.as_ref().map(|shared| shared.fill()));
         self.report = Some(match &self.shared {
             Some(shared) => shared.end(report),
             None => Arc::new(report),
@@ -303,7 +334,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 376), ("Driver", size_of::<Driver>(), 496), ("Shared", size_of::<Shared>(), 424)];
+            [("Connection", size_of::<Connection>(), 400), ("Driver", size_of::<Driver>(), 560), ("Shared", size_of::<Shared>(), 432)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::transport::Stream;
-use crate::{Upgrader, WebSocket};
+use crate::{Upgrader, WebSocket, meter};
 
 /// How long a stream that was refused may take to read its answer before it is dropped.
 const LINGER: Duration = Duration::from_secs(2);
@@ -141,6 +141,7 @@ impl From<HeadError> for AcceptError {
 }
 
 pub(crate) async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refusal: Refusal, limit: Duration) -> AcceptError {
+    meter::refused(refusal.cause());
     let mut response = refusal.response(request.headers());
     close_after(&mut response);
     let mut bytes = encode_response(&response);

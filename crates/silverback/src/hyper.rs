@@ -14,7 +14,7 @@ use silverback_wire::handshake::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use crate::{Upgrader, WebSocket};
+use crate::{Upgrader, WebSocket, meter};
 
 impl Upgrader {
     /// Judges a request and takes over its connection: the response to return, and the WebSocket, which comes to life once hyper has sent that
@@ -23,7 +23,7 @@ impl Upgrader {
     /// # Errors
     /// The [`Refusal`]; return its response.
     pub fn upgrade<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, WebSocket), Refusal> {
-        let acceptance = self.judge(&*request)?;
+        let acceptance = self.judge(&*request).inspect_err(|refusal| meter::refused(refusal.cause()))?;
         let socket = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol, acceptance.deflate);
         Ok((acceptance.response, socket))
     }

@@ -21,6 +21,8 @@
 pub mod axum;
 #[cfg(feature = "client")]
 pub mod dialer;
+mod drain;
+mod drive;
 mod driver;
 mod gather;
 mod handshake;
@@ -31,6 +33,7 @@ mod inbox;
 mod json;
 mod later;
 mod link;
+mod meter;
 mod outbox;
 mod outgoing;
 mod parking;
@@ -50,6 +53,8 @@ mod writer;
 
 #[cfg(feature = "client")]
 pub use dialer::{DialError, Dialer, DialerBuilder};
+pub use drain::{ConnectionId, Drained};
+pub use drive::Drive;
 pub use handshake::{AcceptError, Handshake};
 #[cfg(feature = "json")]
 pub use json::{ReceiveJsonError, SendJsonError};

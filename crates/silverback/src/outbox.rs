@@ -37,6 +37,10 @@ pub(crate) struct Outbox {
     /// Messages that were queued and made room for others.
     dropped: u64,
     driver: Parking,
+    senders: usize,
+    /// The connection is to close when no handle is left.
+    closes_with_handles: bool,
+    is_receiver_gone: bool,
     /// For room in the queue. Who waits longest is served first, so that a large message is not overtaken for ever by small ones.
     for_room: Waiters,
     /// For the next part to be taken.
@@ -109,6 +113,9 @@ impl Outbox {
             milestone: None,
             dropped: 0,
             driver: Parking::default(),
+            senders: 0,
+            closes_with_handles: false,
+            is_receiver_gone: false,
             for_room: Waiters::default(),
             for_part: Waiters::default(),
             for_written: Waiters::default(),
@@ -258,6 +265,30 @@ impl Outbox {
         self.turn_away(later);
         later.wake(self.driver.wake());
         is_first
+    }
+
+    pub(crate) fn close_with_handles(&mut self) {
+        self.closes_with_handles = true;
+    }
+
+    pub(crate) fn sender_made(&mut self) {
+        self.senders += 1;
+    }
+
+    pub(crate) fn sender_dropped(&mut self, later: &mut Later) {
+        self.senders -= 1;
+        self.close_if_nobody_is_left(later);
+    }
+
+    pub(crate) fn receiver_dropped(&mut self, later: &mut Later) {
+        self.is_receiver_gone = true;
+        self.close_if_nobody_is_left(later);
+    }
+
+    fn close_if_nobody_is_left(&mut self, later: &mut Later) {
+        if self.closes_with_handles && self.is_receiver_gone && self.senders == 0 && !self.is_closing() {
+            self.ask_to_close(CloseFrame::new(CloseCode::NORMAL, ""), "all handles were dropped".into(), later);
+        }
     }
 
     /// Ready when everything that had been queued when `queued` was `target` is with the kernel.

@@ -24,7 +24,7 @@ const TURNS: usize = 32;
 pub(crate) struct Run<F> {
     pub(crate) driver: Driver,
     pub(crate) shared: Arc<Shared>,
-    /// `None` once it has ended.
+    /// `None` once it has ended, or where there is none.
     pub(crate) handler: Option<Pin<Box<F>>>,
 }
 
@@ -37,6 +37,9 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
             self.poll_handler(cx);
             if connection.is_ready() {
                 return if self.handler.is_none() { Poll::Ready(()) } else { Poll::Pending };
+            }
+            if self.handler.is_none() && self.driver.has_announced_end() {
+                break; // whoever receives elsewhere gets a turn before the end is acted on
             }
             // Only now, when nothing is left to do, may what others do wake us.
             let is_inbox_parked = !self.driver.is_paused() || self.shared.park_for_inbox(cx);

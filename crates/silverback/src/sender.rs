@@ -18,7 +18,6 @@ use crate::writer::{MessageWriter, Piece};
 /// Messages go into a bounded queue; whoever drives the connection ([`WebSocket::run`](crate::WebSocket::run),
 /// [`recv`](crate::WebSocket::recv)) writes them. Messages of one handle go out in the order in which they were sent. A handle does not
 /// keep the connection open, and using one after its end gives [`Closed`].
-#[derive(Clone)]
 pub struct Sender {
     shared: Arc<Shared>,
 }
@@ -65,6 +64,7 @@ impl From<Rejected> for TrySendError {
 
 impl Sender {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        shared.sender_made();
         Self { shared }
     }
 
@@ -168,6 +168,18 @@ impl Sender {
     /// What waits in the queue, and what has become of it.
     pub fn queue(&self) -> QueueFill {
         self.shared.fill()
+    }
+}
+
+impl Clone for Sender {
+    fn clone(&self) -> Self {
+        Self::new(self.shared.clone())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.shared.sender_dropped();
     }
 }
 

@@ -135,6 +135,19 @@ impl Shared {
     /// The receiver is gone: what arrives from now on is dropped, and reading goes on to find the end.
     pub(crate) fn desert(&self) {
         let _dropped = self.inbox(Inbox::desert);
+        self.outbox(Outbox::receiver_dropped);
+    }
+
+    pub(crate) fn close_with_handles(&self) {
+        lock(&self.outbox).close_with_handles();
+    }
+
+    pub(crate) fn sender_made(&self) {
+        lock(&self.outbox).sender_made();
+    }
+
+    pub(crate) fn sender_dropped(&self) {
+        self.outbox(Outbox::sender_dropped);
     }
 }
 

@@ -1,14 +1,18 @@
 //! The server's policy, made once and shared.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use silverback_wire::deflate::{self, Agreement};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+use silverback_wire::deflate::Agreement;
 use silverback_wire::handshake::server::{Acceptance, Head, Policy};
 use silverback_wire::handshake::{Origins, Refusal};
-use silverback_wire::{Config, Connection, Role};
+use silverback_wire::{CloseCode, CloseFrame, Config, Connection, Role};
 
+use crate::drain::{Drained, Fleet};
 use crate::driver::now;
 use crate::handshake::{AcceptError, Handshake};
 use crate::transport::Stream;
@@ -39,6 +43,7 @@ use crate::{QueueLimits, WebSocket};
 #[derive(Debug, Clone, Default)]
 pub struct Upgrader {
     inner: Arc<Settings>,
+    fleet: Arc<Fleet>,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +99,45 @@ impl Upgrader {
     /// # Errors
     /// The [`Refusal`], whose response is to be sent.
     pub fn judge<'a>(&self, request: impl Into<Head<'a>>) -> Result<Acceptance, Refusal> {
+        if self.fleet.is_draining() {
+            return Err(draining());
+        }
         self.inner.policy.judge(request)
+    }
+
+    /// Ends all connections of this upgrader and its clones: refuses handshakes with 503 from now on, closes the connections one after the other
+    /// over this time, so that their clients do not all come back at once, waits for their ends, and tells who was left. It takes `over` and the
+    /// time that a close may take, at most.
+    ///
+    /// `axum::serve(…).with_graceful_shutdown(…)` and hyper's graceful shutdown wait for requests and know nothing of the connections that were
+    /// upgraded: drain the upgrader beside them.
+    ///
+    /// Dropping this future stops the closing; handshakes stay refused.
+    ///
+    /// ```no_run
+    /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, upgrader: silverback::Upgrader) -> std::io::Result<()> {
+    /// use std::{future::IntoFuture, time::Duration};
+    /// use silverback::CloseCode;
+    ///
+    /// let stopped = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    /// let drained = async {
+    ///     stopped.await;
+    ///     upgrader.drain(Duration::from_secs(10), CloseCode::SERVICE_RESTART, "restarting").await
+    /// };
+    /// // The listener goes on until the last connection has ended, and tells newcomers to come back later.
+    /// tokio::select! {
+    ///     served = axum::serve(listener, app).into_future() => served,
+    ///     drained = drained => {
+    ///         println!("{} closed, {} left", drained.closed, drained.left.len());
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub async fn drain(&self, over: Duration, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Drained {
+        let config = &self.inner.config;
+        let patience = config.close_timeout.saturating_mul(2).saturating_add(config.linger).saturating_add(Duration::from_secs(1));
+        self.fleet.drain(over, CloseFrame::new(code, reason), patience).await
     }
 
     pub(crate) fn websocket<S: Stream>(
@@ -106,7 +149,7 @@ impl Upgrader {
         deflate: Option<Agreement>,
     ) -> WebSocket {
         let connection = Connection::new(Role::Server, self.inner.config.clone(), now()).with_deflate(deflate);
-        WebSocket::new(stream, connection, preface, behind_head, self.inner.queue).with_subprotocol(subprotocol)
+        WebSocket::new(stream, connection, preface, behind_head, self.inner.queue, Some(&self.fleet)).with_subprotocol(subprotocol)
     }
 
     pub(crate) fn head_limit(&self) -> usize {
@@ -116,6 +159,13 @@ impl Upgrader {
     pub(crate) fn handshake_timeout(&self) -> Duration {
         self.inner.handshake_timeout
     }
+}
+
+fn draining() -> Refusal {
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "this server is about to stop and takes no more connections")
+        .arrived("a handshake after the server was told to stop")
+        .cure("connect again in a few seconds")
+        .header(RETRY_AFTER, HeaderValue::from_static("5"))
 }
 
 /// Makes an [`Upgrader`].
@@ -151,7 +201,7 @@ impl UpgraderBuilder {
     ///
     /// Without context takeover, which [`Deflate`](crate::Deflate) has by default, it holds no memory for a connection that is idle.
     #[cfg(feature = "deflate")]
-    pub fn deflate(mut self, options: impl Into<Option<deflate::Options>>) -> Self {
+    pub fn deflate(mut self, options: impl Into<Option<silverback_wire::deflate::Options>>) -> Self {
         self.settings.policy.deflate = options.into();
         self
     }
@@ -170,6 +220,6 @@ impl UpgraderBuilder {
 
     /// The finished policy.
     pub fn build(self) -> Upgrader {
-        Upgrader { inner: Arc::new(self.settings) }
+        Upgrader { inner: Arc::new(self.settings), fleet: Arc::default() }
     }
 }

@@ -10,6 +10,8 @@ use std::task::{Context, Poll, ready};
 use bytes::BytesMut;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part};
 
+use crate::drain::{ConnectionId, Fleet};
+use crate::drive::Drive;
 use crate::driver::Driver;
 use crate::gather::Gather;
 use crate::outgoing::Outgoing;
@@ -41,9 +43,16 @@ pub struct WebSocket {
 
 impl WebSocket {
     /// A connection over `stream`. `preface` is still to be written before any frame, `behind_head` was read behind the handshake.
-    pub(crate) fn new<S: Stream>(stream: S, connection: Connection, preface: BytesMut, behind_head: BytesMut, queue: QueueLimits) -> Self {
+    pub(crate) fn new<S: Stream>(
+        stream: S,
+        connection: Connection,
+        preface: BytesMut,
+        behind_head: BytesMut,
+        queue: QueueLimits,
+        fleet: Option<&Arc<Fleet>>,
+    ) -> Self {
         Self {
-            driver: Driver::new(Transport::new(stream), connection, preface, behind_head),
+            driver: Driver::new(Transport::new(stream), connection, preface, behind_head, fleet),
             arrived: VecDeque::new(),
             gather: Gather::default(),
             subprotocol: None,
@@ -60,6 +69,11 @@ impl WebSocket {
     /// The subprotocol that both sides agreed on in the handshake (RFC 6455, 1.9).
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// The name of this connection in this process, for logs.
+    pub fn id(&self) -> ConnectionId {
+        self.driver.id()
     }
 
     /// Writes the answer to the handshake.
@@ -202,7 +216,7 @@ impl WebSocket {
     /// # }
     /// ```
     pub async fn close(mut self, code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Arc<CloseReport> {
-        self.driver.close(CloseFrame::new(code, reason));
+        self.driver.close(CloseFrame::new(code, reason), "closed here");
         while self.recv_part().await.is_some() {}
         self.into_report()
     }
@@ -251,17 +265,48 @@ impl WebSocket {
         H: FnOnce(Sender, Receiver) -> F,
         F: Future<Output = HandlerResult>,
     {
+        let (tx, rx) = self.handles();
+        // In an async block, so that a panic before the handler's first await is caught as well.
+        let handler = Box::pin(async move { handler(tx, rx).await });
+        let shared = self.shared().clone();
+        let span = span(&self.driver);
+        let mut run = Run { driver: self.driver, shared, handler: Some(handler) };
+        poll_fn(|cx| span.in_scope(|| run.poll(cx))).await;
+        run.shared.ended().await
+    }
+
+    /// Takes the connection apart into its handles and the future that looks after it, which is usually spawned:
+    ///
+    /// ```no_run
+    /// # async fn example(socket: silverback::WebSocket) -> Result<(), silverback::Closed> {
+    /// let (tx, mut rx, drive) = socket.split();
+    /// tokio::spawn(drive);
+    /// tx.send("hello").await?;
+    /// while let Some(message) = rx.recv().await {
+    ///     println!("{message:?}");
+    /// }
+    /// println!("{}", rx.close_report().expect("recv has said that it is over"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It is as [`run`](Self::run), without a handler: use it where the halves live in different tasks. The connection closes with 1000 when the receiver and all
+    /// senders were dropped. Dropping the [`Drive`] drops the connection.
+    pub fn split(mut self) -> (Sender, Receiver, Drive) {
+        let (tx, rx) = self.handles();
+        let shared = self.shared().clone();
+        shared.close_with_handles();
+        let span = span(&self.driver);
+        (tx, rx, Drive::new(Run { driver: self.driver, shared, handler: None }, span))
+    }
+
+    fn handles(&mut self) -> (Sender, Receiver) {
         let shared = self.shared().clone();
         for part in self.gather.take().into_iter().chain(self.arrived.drain(..)) {
             let _ = shared.deliver(part); // nobody waits yet
         }
-        let (tx, rx) = (Sender::new(shared.clone()), Receiver::new(shared.clone()));
-        // In an async block, so that a panic before the handler's first await is caught as well.
-        let handler = Box::pin(async move { handler(tx, rx).await });
         self.driver.announce_end();
-        let mut run = Run { driver: self.driver, shared, handler: Some(handler) };
-        poll_fn(|cx| run.poll(cx)).await;
-        run.shared.ended().await
+        (Sender::new(shared.clone()), Receiver::new(shared))
     }
 
     fn into_report(self) -> Arc<CloseReport> {
@@ -272,8 +317,17 @@ impl WebSocket {
     }
 }
 
+/// What is logged while a connection is driven belongs to it.
+fn span(driver: &Driver) -> tracing::Span {
+    tracing::info_span!("websocket", id = %driver.id(), role = ?driver.role())
+}
+
 impl fmt::Debug for WebSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocket").field("subprotocol", &self.subprotocol).field("report", &self.close_report()).finish_non_exhaustive()
+        f.debug_struct("WebSocket")
+            .field("id", &self.id())
+            .field("subprotocol", &self.subprotocol)
+            .field("report", &self.close_report())
+            .finish_non_exhaustive()
     }
 }

@@ -445,6 +445,22 @@ impl Connection {
         self.transmit.remaining()
     }
 
+    /// What has come in and gone out so far.
+    pub fn traffic(&self) -> (Traffic, Traffic) {
+        let incoming = Traffic { frames: self.reader.frames(), ..self.incoming };
+        (incoming, Traffic { messages: self.sent_messages, frames: self.transmit.frames(), bytes: self.transmit.taken() })
+    }
+
+    /// How many bytes of a budget it holds for compression with context takeover.
+    pub fn context_memory(&self) -> usize {
+        self.deflate.as_ref().map_or(0, |codec| codec.reserved())
+    }
+
+    /// Which end this is.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
     /// How many bytes the transport has taken in all, and how many it will have when it has taken what waits now.
     pub fn written(&self) -> Written {
         Written { taken: self.transmit.taken(), end: self.transmit.end() }
@@ -539,6 +555,7 @@ impl Connection {
         let State::Ended { transport, after } = self.state else { return None };
         let closing = self.closing.as_deref()?;
         let unsent_messages = if self.transmit.has_remaining() { self.sent_messages - self.delivered_messages } else { 0 };
+        let (incoming, outgoing) = self.traffic();
         Some(CloseReport {
             began: closing.began,
             cause: closing.cause.clone(),
@@ -547,9 +564,9 @@ impl Connection {
             transport,
             lived: after,
             round_trip: self.round_trip(),
-            outgoing: Traffic { messages: self.sent_messages, bytes: self.transmit.taken() },
-            incoming: self.incoming,
-            unsent: Traffic { messages: unsent_messages, bytes: self.transmit.remaining() as u64 },
+            outgoing,
+            incoming,
+            unsent: Traffic { messages: unsent_messages, frames: 0, bytes: self.transmit.remaining() as u64 },
         })
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     input: BytesMut,
     /// How many bytes at the front of `input` are payload that is unmasked already.
     unmasked: usize,
+    /// Frames whose headers were read.
+    frames: u64,
     at: Position,
     /// Boxed: most connections are between messages.
     message: Option<Box<Assembly>>,
@@ -54,7 +56,11 @@ impl Reader {
 
     /// Drops everything. Used once nothing that arrives matters any more.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self { frames: self.frames, ..Self::default() };
+    }
+
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// Whether what arrived last is a beginning whose rest is awaited.
@@ -76,6 +82,7 @@ impl Reader {
                     self.judge_header(role, config.message_limit, decompressor.is_some())?;
                     let Some((header, size)) = Header::decode(&self.input)? else { return self.wait() };
                     self.input.advance(size);
+                    self.frames += 1;
                     self.begin(header, config)?
                 }
                 Position::Control { length, .. } if self.input.len() < length => return self.wait(),

@@ -25,12 +25,12 @@ pub struct CloseReport {
     pub lived: Duration,
     /// How long the peer took to answer the last Ping of the heartbeat that it answered.
     pub round_trip: Option<Duration>,
-    /// What went out: messages that were encoded, bytes that the transport took.
+    /// What went out: messages and frames that were encoded, bytes that the transport took.
     pub outgoing: Traffic,
     /// What came in: messages that were complete, bytes that were received.
     pub incoming: Traffic,
     /// What was accepted for sending and did not wholly reach the transport. The messages are an upper bound: those encoded
-    /// together with the first that did not go out are counted with it.
+    /// together with the first that did not go out are counted with it. Frames are not counted.
     pub unsent: Traffic,
 }
 
@@ -122,6 +122,8 @@ pub enum TransportEnd {
 pub struct Traffic {
     /// Data messages.
     pub messages: u64,
+    /// Frames, control frames included.
+    pub frames: u64,
     /// Bytes on the wire, frame headers and control frames included.
     pub bytes: u64,
 }

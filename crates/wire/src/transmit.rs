@@ -19,12 +19,18 @@ pub struct Transmit {
     tail: BytesMut,
     length: usize,
     taken: u64,
+    frames: u64,
 }
 
 impl Transmit {
     /// How many bytes were ever taken.
     pub(crate) fn taken(&self) -> u64 {
         self.taken
+    }
+
+    /// How many frames were ever encoded.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
     }
 
     /// How many bytes will have been taken once everything that waits now is.
@@ -38,6 +44,7 @@ impl Transmit {
         if role == Role::Client || payload.len() < COPY_BELOW {
             return self.copied_frame(role, header, &payload);
         }
+        self.frames += 1;
         let before = self.tail.len();
         self.tail.reserve(Header::LONGEST);
         Header { length: payload.len() as u64, ..header }.encode(&mut self.tail);
@@ -51,6 +58,7 @@ impl Transmit {
             Role::Server => None,
             Role::Client => Some(rand::random()), // unpredictable, RFC 6455, 10.3
         };
+        self.frames += 1;
         let before = self.tail.len();
         self.tail.reserve(Header::LONGEST + payload.len());
         Header { mask, length: payload.len() as u64, ..header }.encode(&mut self.tail);
@@ -64,6 +72,7 @@ impl Transmit {
 
     /// A server's frame that is encoded already.
     pub(crate) fn encoded(&mut self, frame: Bytes) {
+        self.frames += 1;
         if frame.len() < COPY_BELOW {
             self.tail.extend_from_slice(&frame);
             self.length += frame.len();
@@ -109,7 +118,7 @@ impl Buf for Transmit {
         }
         self.tail.advance(count);
         if self.length == 0 {
-            *self = Self { taken: self.taken, ..Self::default() };
+            *self = Self { taken: self.taken, frames: self.frames, ..Self::default() };
         }
     }
 }

@@ -271,7 +271,7 @@ mod ends {
         let report = life.at(7.0).transport_ends(TransportEnd::Failed(ErrorKind::ConnectionReset)).unwrap();
         assert_eq!((report.began, report.cause), (Side::Peer, Cause::TransportLost));
         assert_eq!(report.transport, TransportEnd::Failed(ErrorKind::ConnectionReset));
-        assert_eq!((report.outgoing.bytes, report.unsent), (6, Traffic { messages: 1, bytes: 10 }));
+        assert_eq!((report.outgoing.bytes, report.unsent), (6, Traffic { messages: 1, frames: 0, bytes: 10 }));
         assert!(life.connection.poll_transmit().is_none() && !life.shuts_down());
     }
 

@@ -143,7 +143,8 @@ pub(super) async fn shake_hands<S: Stream>(
         Err(error) => return Err(error.into()),
     };
     let connection = Connection::new(Role::Client, settings.config.clone(), now()).with_deflate(agreed.deflate);
-    let socket = WebSocket::new(stream, connection, BytesMut::new(), behind_head, settings.queue).with_subprotocol(agreed.subprotocol);
+    let socket =
+        WebSocket::new(stream, connection, BytesMut::new(), behind_head, settings.queue, None).with_subprotocol(agreed.subprotocol);
     Ok(Answer::Open(socket, response))
 }
 

@@ -45,8 +45,8 @@ pub(crate) use without::{Compressor, Decompressor, Kind};
 pub(crate) struct Codec {
     pub(crate) compressor: Compressor,
     pub(crate) decompressor: Decompressor,
-    /// Given back when the connection is dropped.
-    _reservation: Option<Arc<Reservation>>,
+    /// Given back when the connection has ended.
+    reservation: Option<Arc<Reservation>>,
 }
 
 impl Codec {
@@ -54,7 +54,11 @@ impl Codec {
         Self {
             compressor: Compressor::new(agreement.outgoing, agreement.level, agreement.threshold),
             decompressor: Decompressor::new(agreement.incoming),
-            _reservation: agreement.reservation,
+            reservation: agreement.reservation,
         }
+    }
+
+    pub(crate) fn reserved(&self) -> usize {
+        self.reservation.as_ref().map_or(0, |reservation| reservation.bytes())
     }
 }
