@@ -36,8 +36,13 @@ impl Setting {
 
     /// The connection.
     pub fn connection(self, now: Instant) -> Connection {
+        self.connection_with_limit(self.message_limit.into(), now)
+    }
+
+    /// The connection, with another limit.
+    pub fn connection_with_limit(self, message_limit: usize, now: Instant) -> Connection {
         let mut config = Config::default();
-        config.message_limit = self.message_limit.into();
+        config.message_limit = message_limit;
         config.part_size = self.part_size.checked_sub(1).map(usize::from);
         let (server, client) = agreements(self.server, self.client);
         let agreement = if self.is_client { client } else { server };

@@ -3,13 +3,11 @@
 //! cargo-fuzz asks for flags of a nightly compiler, which `RUSTC_BOOTSTRAP` gives to the stable one. Targets are built with
 //! AddressSanitizer, debug assertions and overflow checks.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::run::{cargo, root, run, rust_files, target_directory};
+use crate::run::{cargo, root, run, rust_files, target_directory, typed};
 use crate::stages::Stages;
 
 const VERSION: &str = "0.13.2";
@@ -18,6 +16,9 @@ const SMOKE_SECONDS: u32 = 8;
 
 /// An input may take this long, and a target may hold and allocate at once this much.
 const LIMITS: [&str; 3] = ["-timeout=20", "-rss_limit_mb=1024", "-malloc_limit_mb=256"];
+
+/// AddressSanitizer keeps what was freed to notice its use. As much as it likes would not leave much of the limit.
+const SANITIZER: &str = "quarantine_size_mb=32";
 
 /// `[--seconds N] [TARGET…]`: these targets, or all, for so many seconds each.
 pub(crate) fn fuzz(stages: &mut Stages, arguments: &[&str]) -> Result<(), String> {
@@ -43,12 +44,11 @@ pub(crate) fn smoke(stages: &mut Stages) -> Result<(), String> {
 
 /// cargo-fuzz of the version we want, unless it is there already.
 pub(crate) fn install() -> Result<(), String> {
-    let directory = tool_directory()?;
-    if directory.join("bin/cargo-fuzz").is_file() {
-        println!("cargo-fuzz {VERSION} is in {}", directory.display());
+    if program()?.is_file() {
+        println!("cargo-fuzz {VERSION} is in {}", directory()?.display());
         return Ok(());
     }
-    run(cargo().args(["install", "--quiet", "--locked", "cargo-fuzz", "--version", VERSION, "--root"]).arg(directory))
+    run(cargo().args(["install", "--quiet", "--locked", "cargo-fuzz", "--version", VERSION, "--root"]).arg(directory()?))
 }
 
 fn run_targets(stages: &mut Stages, targets: &[String], seconds: u32) -> Result<(), String> {
@@ -65,22 +65,15 @@ fn run_target(target: &str, seconds: u32) -> Result<(), String> {
     let mut command = cargo_fuzz("run")?;
     command.args([target, &corpus, &format!("fuzz/seeds/{target}"), "--", &format!("-max_total_time={seconds}")]);
     command.args(LIMITS).args(["-verbosity=0", "-print_funcs=0", "-print_final_stats=1"]);
-    run(&mut command).map_err(|failure| match newest_artifact(target) {
-        Some(input) => format!("{failure}\n{}", how_to_go_on(target, &input)),
-        None => failure,
+    run(&mut command).or_else(|failure| match newest_artifact(target) {
+        Some(input) => Err(format!("{failure}\n{}", how_to_go_on(target, &input)?)),
+        None => Err(failure),
     })
 }
 
-fn how_to_go_on(target: &str, input: &str) -> String {
-    let again = |verb: &str| match cargo_fuzz(verb) {
-        Ok(command) => {
-            let variables = command.get_envs().filter_map(|(name, value)| Some(format!("{}={}", name.display(), value?.display())));
-            let words = command.get_args().map(|word| word.display().to_string());
-            format!("{} cargo {} {target} {input}", variables.collect::<Vec<_>>().join(" "), words.collect::<Vec<_>>().join(" "))
-        }
-        Err(error) => error,
-    };
-    format!("See it again:   {}\nMake it small:  {}", again("run"), again("tmin"))
+fn how_to_go_on(target: &str, input: &str) -> Result<String, String> {
+    let again = |verb: &str| Ok::<_, String>(format!("RUSTC_BOOTSTRAP=1 {} {target} {input}", typed(&cargo_fuzz(verb)?)));
+    Ok(format!("See it again:   {}\nMake it small:  {}", again("run")?, again("tmin")?))
 }
 
 /// What the run has just written, or an older finding that is still there.
@@ -92,14 +85,35 @@ fn newest_artifact(target: &str) -> Option<String> {
 }
 
 fn cargo_fuzz(verb: &str) -> Result<Command, String> {
-    let tools = tool_directory()?.join("bin");
-    let path = env::var_os("PATH").unwrap_or_default();
-    let path: OsString = env::join_paths([tools].into_iter().chain(env::split_paths(&path))).map_err(|error| error.to_string())?;
-    let mut command = cargo();
-    command.env("RUSTC_BOOTSTRAP", "1").env("PATH", path).args(["fuzz", verb, "--target-dir"]).arg(target_directory()?.join("fuzz"));
+    let mut command = Command::new(program()?);
+    command.current_dir(root()).env("RUSTC_BOOTSTRAP", "1").env("ASAN_OPTIONS", SANITIZER);
+    command.args([verb, "--target-dir"]).arg(target_directory()?.join("fuzz"));
     Ok(command)
 }
 
-fn tool_directory() -> Result<PathBuf, String> {
+fn program() -> Result<PathBuf, String> {
+    Ok(directory()?.join("bin/cargo-fuzz"))
+}
+
+fn directory() -> Result<PathBuf, String> {
     Ok(target_directory()?.join(format!("cargo-fuzz-{VERSION}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_is_not_there_is_named_with_those_that_are() {
+        let failure = fuzz(&mut Stages::default(), &["--seconds", "1", "inflated"]).unwrap_err();
+        assert!(failure.starts_with("there is no target inflated; there are both_ends, "), "{failure}");
+    }
+
+    #[test]
+    fn every_target_has_seeds() {
+        for target in rust_files("fuzz/fuzz_targets").unwrap() {
+            let seeds = fs::read_dir(root().join("fuzz/seeds").join(&target)).map_or(0, Iterator::count);
+            assert!(seeds > 0, "{target}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 /// Where a service's program lives that an ordinary user's `PATH` does not name.
 const SBIN: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Prints the command as one would type it, runs it, and lets it print what it likes.
+/// Prints the command, runs it, and lets it print what it likes.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let line = typed(command);
     println!("$ {line}");
@@ -62,7 +62,8 @@ pub(crate) fn rust_files(directory: &str) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-fn typed(command: &Command) -> String {
+/// The command as one would type it, but for its variables.
+pub(crate) fn typed(command: &Command) -> String {
     let program = command.get_program();
     let program = if Path::new(program).ends_with("cargo") { OsStr::new("cargo") } else { program };
     std::iter::once(program)
