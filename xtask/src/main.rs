@@ -2,14 +2,16 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cargo xtask setup` | installs what the tests need from outside: Debian packages, a Python environment for Autobahn |
-//! | `cargo xtask test` | sets up, builds, runs `cargo test`, then the conformance tests, one after another |
+//! | `cargo xtask setup` | installs what the tests need from outside: Debian packages, a Python environment for Autobahn, cargo-fuzz |
+//! | `cargo xtask test` | sets up, builds, runs `cargo test`, then the fuzz targets for a minute and the conformance tests, one after another |
+//! | `cargo xtask fuzz [--seconds N] [TARGET…]` | runs the fuzz targets, for a minute each unless told otherwise |
 //!
 //! The run stops at the first failure and ends with a table of what ran and how long it took, then one line that says
 //! whether all is well. `test.rs` is the place to start reading.
 
 mod autobahn;
 mod debian;
+mod fuzz;
 mod run;
 mod setup;
 mod stages;
@@ -20,7 +22,8 @@ use std::process::ExitCode;
 use stages::Stages;
 
 const USAGE: &str = "usage: cargo xtask setup   installs what the tests need from outside
-       cargo xtask test    sets up, builds, and runs every test";
+       cargo xtask test    sets up, builds, and runs every test
+       cargo xtask fuzz [--seconds N] [TARGET…]    runs these fuzz targets, or all, for 60 or N seconds each";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["setup"] => setup::setup(&mut stages),
         ["test"] => test::test(&mut stages),
+        ["fuzz", ref options @ ..] => fuzz::fuzz(&mut stages, options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

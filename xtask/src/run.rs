@@ -1,13 +1,14 @@
 //! Running other programs: aloud, and with a failure that names the command.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where a service's program lives that an ordinary user's `PATH` does not name.
 const SBIN: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// Prints the command as one would type it, runs it, and lets it print what it likes.
+/// Prints the command, runs it, and lets it print what it likes.
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let line = typed(command);
     println!("$ {line}");
@@ -46,7 +47,23 @@ pub(crate) fn root() -> &'static Path {
     ourselves.parent().unwrap_or(ourselves)
 }
 
-fn typed(command: &Command) -> String {
+/// `target/`. Found from our own place, as the tests find it from theirs, so it holds whatever `CARGO_TARGET_DIR` says.
+pub(crate) fn target_directory() -> Result<PathBuf, String> {
+    let ourselves = std::env::current_exe().map_err(|error| format!("where am I? {error}"))?;
+    ourselves.ancestors().nth(2).map(Path::to_owned).ok_or_else(|| format!("no target above {}", ourselves.display()))
+}
+
+/// The names of the Rust files in a directory of the workspace: tests or targets, each of them one file.
+pub(crate) fn rust_files(directory: &str) -> Result<Vec<String>, String> {
+    let entries = fs::read_dir(root().join(directory)).map_err(|error| format!("{directory}: {error}"))?;
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "rs"));
+    let mut names: Vec<String> = files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// The command as one would type it, but for its variables.
+pub(crate) fn typed(command: &Command) -> String {
     let program = command.get_program();
     let program = if Path::new(program).ends_with("cargo") { OsStr::new("cargo") } else { program };
     std::iter::once(program)

@@ -42,14 +42,12 @@ impl Assembly {
     }
 
     pub(crate) fn append(&mut self, part: &[u8], limit: usize) -> Result<(), ProtocolError> {
-        if part.len() > limit - (self.given + self.bytes.len()) {
-            return Err(ProtocolError::MessageTooBig { limit });
-        }
-        self.bytes.extend_from_slice(part);
+        let room = limit - (self.given + self.bytes.len());
+        self.bytes.extend_from_slice(&part[..part.len().min(room)]);
         if self.is_text {
-            self.check()?;
+            self.check()?; // a bad byte in front of the limit is found first, in whatever parts they come
         }
-        Ok(())
+        if part.len() > room { Err(ProtocolError::MessageTooBig { limit }) } else { Ok(()) }
     }
 
     /// A fragment has ended that held nothing, and it was not the last.

@@ -137,6 +137,27 @@ fn compressed_text_must_be_utf8() {
 }
 
 #[test]
+fn of_two_faults_in_a_compressed_message_the_first_is_found_in_whatever_pieces_it_arrives() {
+    let no_block = [0x00, 0x00, 0xff, 0xff, 0x06];
+    let bad_text = [&b"caf\xe9 "[..], &[b'x'; 200]].concat();
+    let long_text = [b'x'; 200];
+    for (payload, limit, code) in [
+        ([&deflated(&bad_text)[..], &no_block].concat(), 1000, 1007),
+        (deflated(&bad_text), 100, 1007),
+        ([&deflated(&long_text)[..], &no_block].concat(), 100, 1009),
+    ] {
+        let frame = frame(Role::Client, TEXT | RSV1, &payload);
+        let close = |cut: usize| {
+            let mut life = life_with(&plain(), limit);
+            frame.chunks(cut).for_each(|piece| assert_eq!(life.hears(piece), []));
+            life.writes_close()
+        };
+        assert_eq!(close(usize::MAX), close(1));
+        assert_eq!(close(1).0, code);
+    }
+}
+
+#[test]
 fn the_limit_is_one_of_inflated_bytes() {
     let payload = vec![b'x'; 1000];
     assert_eq!(life_with(&plain(), 1000).hears_frame(BINARY | RSV1, &deflated(&payload)), [Event::Message(payload.clone().into())]);

@@ -263,6 +263,20 @@ mod message {
     }
 
     #[test]
+    fn what_lies_beyond_the_limit_of_a_head_changes_nothing_in_whatever_pieces_it_arrives() {
+        for head in [&b"GET / HTTP/1.1\r\nA: \0"[..], b"GET / HTTP/1.1\r\nA: \n", b"GET / HTTP/1.1\r\nA: b\r\n\r\n"] {
+            for piece in [1, head.len()] {
+                let mut reader = HeadReader::new(16);
+                let judged = head.chunks(piece).find_map(|piece| {
+                    reader.buffer().put_slice(piece);
+                    reader.poll_end().err()
+                });
+                assert_eq!(judged, Some(HeadError::TooLarge { limit: 16 }), "{piece}");
+            }
+        }
+    }
+
+    #[test]
     fn a_head_is_read_as_it_was_written() {
         let request = read(&encode_request(&good())).unwrap();
         assert_eq!((request.method(), request.uri(), request.headers()), (good().method(), good().uri(), good().headers()));

@@ -44,13 +44,12 @@ impl Decompressor {
     pub(crate) fn inflate(&mut self, input: &[u8], sink: impl FnOnce(&[u8]) -> Result<(), ProtocolError>) -> Result<usize, ProtocolError> {
         let mut scratch = SCRATCH.take();
         scratch.resize(STEP, 0);
-        let step = self.step(input, &mut scratch);
-        let outcome = step.and_then(|(taken, made)| {
-            self.is_full = made == STEP;
-            sink(&scratch[..made]).map(|()| taken)
-        });
+        let (made, taken) = self.step(input, &mut scratch);
+        self.is_full = made == STEP;
+        // What came out in front of a fault is judged first, as it would have been had it arrived by itself.
+        let outcome = sink(&scratch[..made]);
         SCRATCH.set(scratch);
-        outcome
+        outcome.and(taken)
     }
 
     /// Whether output is left that waits for no input.
@@ -84,22 +83,23 @@ impl Decompressor {
         let is_last = !self.direction.context_takeover; // nothing has to be left for the next message
         let mut block = EMPTY_BLOCK;
         block[0] |= if is_last { BFINAL } else { 0 };
-        match self.step(&block, &mut [0])? {
-            (5, 0) if self.is_ended == is_last => Ok(()),
+        match self.step(&block, &mut [0]) {
+            (0, Ok(5)) if self.is_ended == is_last => Ok(()),
             _ => Err(ProtocolError::InflateFailed),
         }
     }
 
-    /// One call of zlib: how much it took and how much it made.
-    fn step(&mut self, input: &[u8], out: &mut [u8]) -> Result<(usize, usize), ProtocolError> {
+    /// One call of zlib: how much it made, and how much it took unless there is a fault behind that.
+    fn step(&mut self, input: &[u8], out: &mut [u8]) -> (usize, Result<usize, ProtocolError>) {
         let window_bits = self.direction.window_bits.max(9);
         let held = self.held.get_or_insert_with(|| match self.direction.context_takeover {
             true => Decompress::new_with_window_bits(false, window_bits),
             false => pool::decompressor(),
         });
         let (total_in, total_out) = (held.total_in(), held.total_out());
-        let status = held.decompress(input, out, FlushDecompress::Sync).map_err(|_| ProtocolError::InflateFailed)?;
+        let status = held.decompress(input, out, FlushDecompress::Sync);
         let (taken, made) = ((held.total_in() - total_in) as usize, (held.total_out() - total_out) as usize);
+        let Ok(status) = status else { return (made, Err(ProtocolError::InflateFailed)) };
         if !input.is_empty() || made > 0 {
             self.is_ended = status == Status::StreamEnd;
         }
@@ -107,8 +107,8 @@ impl Decompressor {
             held.reset(false); // what follows a last block is a new stream (RFC 7692, 7.2.3.4); it cannot refer to the old one
         }
         if taken == 0 && made == 0 && !input.is_empty() {
-            return Err(ProtocolError::InflateFailed); // it would never end
+            return (0, Err(ProtocolError::InflateFailed)); // it would never end
         }
-        Ok((taken, made))
+        (made, Ok(taken))
     }
 }

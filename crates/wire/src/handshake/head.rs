@@ -62,11 +62,12 @@ impl HeadReader {
         if self.bytes.starts_with(&[0x16, 0x03]) {
             return Err(HeadError::Tls); // a ClientHello record, RFC 8446, 5.1
         }
-        while let Some(&byte) = self.bytes.get(self.scanned) {
+        // What lies beyond the limit is not looked at: it need not have arrived yet.
+        while let Some(&byte) = self.bytes.get(self.scanned).filter(|_| self.scanned < self.limit) {
             let previous = self.scanned.checked_sub(1).and_then(|at| self.bytes.get(at));
             match (previous, byte) {
                 (Some(b'\r'), b'\n') if self.bytes[..=self.scanned].ends_with(b"\r\n\r\n") => {
-                    return if self.scanned < self.limit { Ok(Some(self.scanned + 1)) } else { Err(self.too_large()) };
+                    return Ok(Some(self.scanned + 1));
                 }
                 (Some(b'\r'), b'\n') => {}
                 (Some(b'\r'), _) => return Err(HeadError::Malformed("a CR without LF")),
@@ -76,7 +77,7 @@ impl HeadReader {
             }
             self.scanned += 1;
         }
-        if self.bytes.len() >= self.limit { Err(self.too_large()) } else { Ok(None) }
+        if self.bytes.len() >= self.limit { Err(HeadError::TooLarge { limit: self.limit }) } else { Ok(None) }
     }
 
     /// Reads the head that ends at `end`: the request, and the buffer with everything that arrived, the head in front.
@@ -86,10 +87,6 @@ impl HeadReader {
     pub fn finish(self, end: usize) -> Result<(Request<()>, BytesMut), HeadError> {
         let request = parse_request(&self.bytes[..end], self.limit)?;
         Ok((request, self.bytes))
-    }
-
-    fn too_large(&self) -> HeadError {
-        HeadError::TooLarge { limit: self.limit }
     }
 }
 

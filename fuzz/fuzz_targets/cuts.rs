@@ -1,0 +1,39 @@
+//! How bytes were cut on their way changes nothing: not what arrives, not what is written, not how it ends.
+
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use silverback_fuzz::{Cuts, Ending, Life, Setting};
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    setting: Setting,
+    cuts: Cuts,
+    bytes: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let whole = life_of(input.setting, &[input.bytes]);
+    same(&whole, &life_of(input.setting, &input.cuts.pieces(input.bytes)));
+    same(&whole, &life_of(input.setting, &Cuts::SINGLE.pieces(input.bytes)));
+});
+
+fn life_of(setting: Setting, pieces: &[&[u8]]) -> Ending {
+    let mut life = Life::new(setting);
+    pieces.iter().for_each(|piece| life.hear(piece));
+    let mut ending = life.end();
+    ending.report.lived = std::time::Duration::ZERO;
+    ending
+}
+
+/// All but how much of a message that never ended was given out.
+fn same(one: &Ending, other: &Ending) {
+    assert_eq!(one.heard, other.heard);
+    assert_eq!(one.written, other.written);
+    assert_eq!(one.report, other.report);
+    if let (Some((is_text, one)), Some((is_others_text, other))) = (&one.unfinished, &other.unfinished) {
+        assert_eq!(is_text, is_others_text);
+        assert!(one.starts_with(other) || other.starts_with(one));
+    }
+}

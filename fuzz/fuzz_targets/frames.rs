@@ -1,0 +1,36 @@
+//! Any bytes to a connection of either role: it holds a bounded amount, answers what it has to, and ends in order.
+
+#![no_main]
+
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use silverback_fuzz::{Cuts, Life, Setting};
+
+#[derive(Debug, Arbitrary)]
+struct Input<'a> {
+    setting: Setting,
+    cuts: Cuts,
+    /// How many bytes the transport takes after each event; 255 for all.
+    room: u8,
+    /// Seconds between the pieces.
+    pause: u8,
+    /// The piece after which the application closes; 255 for never.
+    closes_after: u8,
+    bytes: &'a [u8],
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let room = if input.room == u8::MAX { usize::MAX } else { input.room.into() };
+    let pieces = input.cuts.pieces(input.bytes);
+    let mut life = Life::with_room(input.setting, room);
+    for (i, piece) in pieces.into_iter().enumerate() {
+        life.hear(piece);
+        if i == usize::from(input.closes_after) && input.closes_after != u8::MAX {
+            life.close();
+        }
+        life.wait(Duration::from_secs(input.pause.into()));
+    }
+    life.end();
+});
