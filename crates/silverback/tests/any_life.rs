@@ -79,8 +79,11 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn side() -> impl Strategy<Value = Side> {
     let use_ = prop_oneof![Just(Use::Bare), Just(Use::Run), Just(Use::Split)];
-    (vec(action(), 0..20), use_, prop::option::weighted(0.2, 0..200_000u64))
-        .prop_map(|(actions, use_, dropped_after)| Side { actions, use_, dropped_after })
+    (vec(action(), 0..20), use_, prop::option::weighted(0.2, 0..200_000u64)).prop_map(|(actions, use_, dropped_after)| Side {
+        actions,
+        use_,
+        dropped_after,
+    })
 }
 
 fn payload(size: usize) -> Vec<u8> {
