@@ -34,15 +34,24 @@ impl Process {
         found.ok_or_else(|| self.failure(format!("no line began with {beginning:?} within {within:?}")))
     }
 
+    /// What follows this beginning in the last line that has it, if one has.
+    pub fn last_line(&self, beginning: &str) -> Option<String> {
+        self.output.last(|line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()))
+    }
+
     /// Waits for the program to end by itself.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
-        let child = &mut self.child;
-        eventually(within, "its end", || Ok(child.try_wait()?)).map_err(|failure| self.failure(failure.to_string()))
+        eventually(within, "its end", || self.exit_status()).map_err(|failure| self.failure(failure.to_string()))
     }
 
     /// Whether the program has ended.
     pub fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+        Ok(self.exit_status()?.is_some())
+    }
+
+    /// How the program ended, once it has.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Sends a signal, named as `kill` names it: `STOP`, `KILL`.

@@ -12,6 +12,7 @@
 mod autobahn;
 mod debian;
 mod fuzz;
+mod python;
 mod run;
 mod setup;
 mod stages;
