@@ -12,6 +12,7 @@
 mod autobahn;
 mod debian;
 mod fuzz;
+mod peers;
 mod python;
 mod run;
 mod setup;
