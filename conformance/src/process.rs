@@ -34,6 +34,12 @@ impl Process {
         found.ok_or_else(|| self.failure(format!("no line began with {beginning:?} within {within:?}")))
     }
 
+    /// Waits for a line that has this in it, and returns the line.
+    pub fn wait_for_mention(&self, part: &str, within: Duration) -> Result<String> {
+        let found = self.output.wait_for(within, |line| line.contains(part).then(|| line.to_owned()));
+        found.ok_or_else(|| self.failure(format!("no line had {part:?} in it within {within:?}")))
+    }
+
     /// What follows this beginning in the last line that has it, if one has.
     pub fn last_line(&self, beginning: &str) -> Option<String> {
         self.output.last(|line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()))
