@@ -25,7 +25,7 @@ mod output;
 mod peers;
 mod place;
 mod process;
-mod raw_peer;
+pub mod raw_peer;
 mod scratch;
 mod server;
 

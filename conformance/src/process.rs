@@ -76,6 +76,13 @@ impl Process {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
     }
 
+    /// The most memory that the process has had at once, in bytes.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak.map(|kib| kib * 1024).ok_or_else(|| self.failure("no VmHWM in its status"))
+    }
+
     /// This, with the program's name before it and what it printed last after it.
     pub fn failure(&self, text: impl Into<String>) -> Failure {
         Failure::new(format!("{}: {}; it printed:\n{}", self.name, text.into(), self.output))
