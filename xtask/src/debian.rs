@@ -51,9 +51,9 @@ pub(crate) fn install_missing() -> Result<(), String> {
     }
 }
 
-/// A Python 3 that can make environments and runs the conformance runners.
+/// A Python 3 that can make environments, and is new enough for what goes into them.
 pub(crate) fn python3() -> Option<PathBuf> {
-    const ABLE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    const ABLE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
     [find("python3")?, PathBuf::from("/usr/bin/python3")].into_iter().find(|python| succeeds(Command::new(python).args(["-c", ABLE])))
 }
 

@@ -62,5 +62,5 @@ impl Environment {
 
 /// The Python that environments are made with.
 pub(crate) fn python3() -> Result<PathBuf, String> {
-    debian::python3().ok_or_else(|| "no Python 3.10 or later that can make environments was found".to_owned())
+    debian::python3().ok_or_else(|| "no Python 3.11 or later that can make environments was found".to_owned())
 }
