@@ -8,7 +8,8 @@
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
-//!   [`Driver`] is a browser, [`Library`] another implementation in another language. The binary `peer` is a [`RawPeer`] in a process of its own, to be stopped and killed.
+//!   [`Driver`] is a browser, [`Library`] an implementation of another house. The binary `peer` is a [`RawPeer`] in a process
+//!   of its own, to be stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
 //! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
 //!

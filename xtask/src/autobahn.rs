@@ -2,8 +2,7 @@
 //!
 //! Two programs run the suite's cases. `wstest` is the original and is Python 2 code, so it is taken where a Python 2.7
 //! is found (pyenv has one; Debian 12 does not). `kosoku` runs the same case files from Python 3. What is set up here is
-//! what `conformance/tests/autobahn.rs` finds and uses; `SILVERBACK_AUTOBAHN=wstest` or `=kosoku` forces one. wstest also plays
-//! the server against our client; kosoku cannot.
+//! what `conformance/tests/autobahn.rs` finds and uses; `SILVERBACK_AUTOBAHN=wstest` or `=kosoku` forces one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::{Failure, Result};
 
-/// A choice of cases. Sections 1 to 7, 9 and 10 are in each; sections 12 and 13 are compression.
+/// A choice of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cases {
-    /// Of compression, the small payloads and one of the largest: what a test run has time for.
+    /// Sections 1 to 7, 9 and 10: all but compression, which is 12 and 13.
+    Core,
+    /// These, and of compression the small payloads and one of the largest: what a test run has time for.
     AMinute,
     /// All there are: some ten minutes, most of them in compressed payloads of 16 to 128 KiB.
     All,
@@ -26,6 +28,7 @@ impl Cases {
     /// How many these are.
     pub fn count(self) -> usize {
         match self {
+            Self::Core => 301,
             Self::AMinute => 375,
             Self::All => 517,
         }
@@ -34,7 +37,7 @@ impl Cases {
     /// What a run may take; a case that hangs ends it.
     pub(super) fn limit(self) -> Duration {
         match self {
-            Self::AMinute => Duration::from_secs(400),
+            Self::Core | Self::AMinute => Duration::from_secs(400),
             Self::All => Duration::from_secs(2400),
         }
     }
@@ -46,6 +49,7 @@ impl Cases {
             "13.*.1", "13.*.2", "13.*.3", "13.*.4", "13.*.5", "13.*.11", "13.1.18",
         ];
         let compression: &[&str] = match self {
+            Self::Core => &[],
             Self::AMinute => &QUICK,
             Self::All => &["12.*", "13.*"],
         };
