@@ -1,12 +1,15 @@
-//! Silverback against what is real: Autobahn, nginx, a browser, curl, peers that vanish and networks that go away.
+//! Silverback against what is real: Autobahn, nginx, a browser, curl, other libraries, peers that vanish or mean harm, and
+//! networks that go away.
 //!
 //! Each file in `tests/` is one such meeting. This library is what they share; none of it knows Silverback's own code,
-//! so a mistake there cannot hide behind the same mistake here. From the outside in:
+//! so a mistake there cannot hide behind the same mistake here. Only what plays our client is built on it: the binary
+//! `autobahn_client`, and a module of `tests/interop.rs`. From the outside in:
 //!
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
-//!   [`Driver`] is a browser. The binary `peer` is a [`RawPeer`] in a process of its own, to be stopped and killed.
+//!   [`Driver`] is a browser, [`Library`] an implementation of another house. The binary `peer` is a [`RawPeer`] in a process
+//!   of its own, to be stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
 //! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
 //!
@@ -19,12 +22,13 @@ mod curl;
 mod deadline;
 mod failure;
 pub mod installed;
+mod library;
 mod nginx;
 mod output;
 mod peers;
 mod place;
 mod process;
-mod raw_peer;
+pub mod raw_peer;
 mod scratch;
 mod server;
 
@@ -32,6 +36,7 @@ pub use browser::Driver;
 pub use curl::{Answer, Curl};
 pub use deadline::eventually;
 pub use failure::{Failure, Result};
+pub use library::Library;
 pub use nginx::Nginx;
 pub use peers::{FAR_AWAY, NEARBY};
 pub use place::{Network, Place};

@@ -51,6 +51,11 @@ impl Output {
         }
     }
 
+    /// What `pick` makes of the last of the lines that satisfy it.
+    pub(crate) fn last<T>(&self, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.lines().kept.iter().rev().find_map(|line| pick(line))
+    }
+
     fn push(&self, line: String) {
         let mut lines = self.lines();
         if lines.kept.len() == LINES_KEPT {

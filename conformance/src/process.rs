@@ -34,15 +34,30 @@ impl Process {
         found.ok_or_else(|| self.failure(format!("no line began with {beginning:?} within {within:?}")))
     }
 
+    /// Waits for a line that has this in it, and returns the line.
+    pub fn wait_for_mention(&self, part: &str, within: Duration) -> Result<String> {
+        let found = self.output.wait_for(within, |line| line.contains(part).then(|| line.to_owned()));
+        found.ok_or_else(|| self.failure(format!("no line had {part:?} in it within {within:?}")))
+    }
+
+    /// What follows this beginning in the last line that has it, if one has.
+    pub fn last_line(&self, beginning: &str) -> Option<String> {
+        self.output.last(|line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()))
+    }
+
     /// Waits for the program to end by itself.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
-        let child = &mut self.child;
-        eventually(within, "its end", || Ok(child.try_wait()?)).map_err(|failure| self.failure(failure.to_string()))
+        eventually(within, "its end", || self.exit_status()).map_err(|failure| self.failure(failure.to_string()))
     }
 
     /// Whether the program has ended.
     pub fn has_ended(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_some())
+        Ok(self.exit_status()?.is_some())
+    }
+
+    /// How the program ended, once it has.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
     }
 
     /// Sends a signal, named as `kill` names it: `STOP`, `KILL`.
@@ -59,6 +74,13 @@ impl Process {
     /// How many descriptors the process has open.
     pub fn descriptors(&self) -> Result<usize> {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
+    }
+
+    /// The most memory that the process has had at once, in bytes.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak.map(|kib| kib * 1024).ok_or_else(|| self.failure("no VmHWM in its status"))
     }
 
     /// This, with the program's name before it and what it printed last after it.

@@ -116,8 +116,13 @@ pub struct Echo {
 impl Echo {
     /// Starts an echo server.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts an echo server with these flags as well. It logs how each connection ended.
+    pub fn start_with(flags: &[&str]) -> Result<Self> {
         let mut command = silverback(&Place::Here, "echo")?;
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--listen", "127.0.0.1:0"]).args(flags).env("SILVERBACK_LOG", "debug");
         let (process, address) = listening("silverback echo", &mut command, "listening on ws://")?;
         Ok(Self { address, process })
     }

@@ -1,28 +1,38 @@
-//! The Autobahn fuzzing client against `silverback echo`.
+//! The Autobahn test suite against `silverback echo` and against a client built on the library.
 
-use silverback_conformance::autobahn::{CASE_COUNT, CASES, Runner};
-use silverback_conformance::{Echo, Failure, Opcode, RawPeer, Result};
+use std::process::Command;
+use std::time::Instant;
+
+use silverback_conformance::autobahn::{Report, Runner};
+use silverback_conformance::{Echo, Opcode, RawPeer, Result, installed};
 
 #[test]
-fn every_case_is_ok_in_behaviour_and_in_close() -> Result<()> {
+fn the_server_is_ok_in_every_case() -> Result<()> {
     let runner = Runner::find()?;
+    let cases = runner.cases()?;
     let echo = Echo::start()?;
-    let report = runner.run(echo.address, &CASES)?;
+    let start = Instant::now();
+    let report = runner.test_server(echo.address, cases)?;
+    summarise("server", runner, &report, start);
+    report.require_all_good(cases).map_err(|failure| echo.process.failure(failure.to_string()))
+}
 
-    let ran = report.verdicts.len();
-    let bad: Vec<String> =
-        report.verdicts.iter().filter(|(_, verdict)| !verdict.is_good()).map(|(id, verdict)| format!("{id}: {verdict}")).collect();
-
-    println!("Autobahn, run by {runner}: {ran} cases of {CASE_COUNT}, {} not OK", bad.len());
-    if let Some(overlooked) = runner.overlooks() {
-        println!("  {runner} does not judge {overlooked}; the test beside this one does");
-    }
-    println!("  every frame: {}", report.page.display());
-
-    if !bad.is_empty() {
-        return Err(echo.process.failure(format!("not OK by {runner}:\n  {}", bad.join("\n  "))));
-    }
-    if ran == CASE_COUNT { Ok(()) } else { Err(Failure::new(format!("{runner} ran {ran} cases, not {CASE_COUNT}"))) }
+#[test]
+fn the_client_is_ok_in_every_case() -> Result<()> {
+    let runner = Runner::find()?;
+    let cases = runner.cases()?;
+    let client = installed::binary("autobahn_client")?;
+    let start = Instant::now();
+    let report = runner.test_client(
+        |server| {
+            let mut command = Command::new(client);
+            command.arg(server.to_string());
+            Ok(command)
+        },
+        cases,
+    )?;
+    summarise("client", runner, &report, start);
+    report.require_all_good(cases)
 }
 
 /// Case 7.3.6 and those like it, in the part that kosoku overlooks.
@@ -38,4 +48,12 @@ fn tcp_ends_after_a_protocol_error_also_when_the_peer_does_not_answer_the_close(
     assert_eq!((close.opcode, close.payload.get(..2)), (Opcode::Close, Some(&1002_u16.to_be_bytes()[..])));
     assert!(peer.has_ended()?, "something came after the Close frame");
     Ok(())
+}
+
+fn summarise(role: &str, runner: Runner, report: &Report, start: Instant) {
+    println!("Autobahn, {role}: {report}; {} s by {runner}", start.elapsed().as_secs());
+    if let Some(overlooked) = runner.overlooks() {
+        println!("  {runner} does not judge {overlooked}; other tests do");
+    }
+    println!("  every frame: {}", report.page.display());
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::debian;
+use crate::python::{Environment, python3};
 use crate::run::{find, run, succeeds};
 
 const WSTEST: &str = "autobahntestsuite==25.10.1";
@@ -32,17 +32,31 @@ pub(crate) fn install_runner(directory: &Path) -> Result<(), String> {
 
 fn install_wstest(directory: &Path, python2: &Path) -> Result<(), String> {
     let environment = Environment::new(directory, "wstest", WSTEST);
-    if environment.is_ready() {
-        return Ok(());
+    if !environment.is_ready() {
+        println!("wstest, on {}", python2.display());
+        let maker = Environment::new(directory, "virtualenv", VIRTUALENV);
+        if !maker.is_ready() {
+            maker.make(&python3()?)?;
+        }
+        environment.clear()?;
+        run(Command::new(maker.program("virtualenv")).arg("--quiet").arg("--python").arg(python2).arg(&environment.root))?;
+        environment.install()?;
     }
-    println!("wstest, on {}", python2.display());
-    let maker = Environment::new(directory, "virtualenv", VIRTUALENV);
-    if !maker.is_ready() {
-        maker.make(&python3()?)?;
+    keep_on_loopback(&environment)
+}
+
+/// wstest's fuzzing server listens on every interface, whatever address it is given. Let it keep to that address.
+fn keep_on_loopback(environment: &Environment) -> Result<(), String> {
+    const EVERYWHERE: &str = "listenWS(factory, sslContext)";
+    const THERE: &str = "listenWS(factory, sslContext, interface = factory.host)";
+    let file = environment.root.join("lib/python2.7/site-packages/autobahntestsuite/fuzzing.py");
+    let failure = |error: std::io::Error| format!("{}: {error}", file.display());
+    let source = fs::read_to_string(&file).map_err(failure)?;
+    match (source.contains(THERE), source.contains(EVERYWHERE)) {
+        (true, _) => Ok(()),
+        (false, true) => fs::write(&file, source.replace(EVERYWHERE, THERE)).map_err(failure),
+        (false, false) => Err(format!("{} has no {EVERYWHERE}: where does it listen?", file.display())),
     }
-    environment.clear()?;
-    run(Command::new(maker.program("virtualenv")).arg("--quiet").arg("--python").arg(python2).arg(&environment.root))?;
-    environment.install()
 }
 
 fn install_kosoku(directory: &Path) -> Result<(), String> {
@@ -53,58 +67,6 @@ fn install_kosoku(directory: &Path) -> Result<(), String> {
     let python3 = python3()?;
     println!("kosoku, on {}", python3.display());
     environment.make(&python3)
-}
-
-/// A Python environment that holds one package.
-struct Environment {
-    root: PathBuf,
-    requirement: &'static str,
-}
-
-impl Environment {
-    fn new(directory: &Path, name: &str, requirement: &'static str) -> Self {
-        Self { root: directory.join(name), requirement }
-    }
-
-    /// Complete, and of the version we want: the stamp is written last.
-    fn is_ready(&self) -> bool {
-        let ready = fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.requirement);
-        if ready {
-            println!("{} is in {}", self.requirement, self.root.display());
-        }
-        ready
-    }
-
-    fn make(&self, python3: &Path) -> Result<(), String> {
-        self.clear()?;
-        run(Command::new(python3).args(["-m", "venv"]).arg(&self.root))?;
-        self.install()
-    }
-
-    fn install(&self) -> Result<(), String> {
-        let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", self.requirement];
-        run(Command::new(self.program("python")).args(pip))?;
-        fs::write(self.stamp(), self.requirement).map_err(|error| format!("{}: {error}", self.stamp().display()))
-    }
-
-    fn clear(&self) -> Result<(), String> {
-        match fs::remove_dir_all(&self.root) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(format!("{}: {error}", self.root.display())),
-            _ => Ok(()),
-        }
-    }
-
-    fn program(&self, name: &str) -> PathBuf {
-        self.root.join("bin").join(name)
-    }
-
-    fn stamp(&self) -> PathBuf {
-        self.root.join(".ready")
-    }
-}
-
-fn python3() -> Result<PathBuf, String> {
-    debian::python3().ok_or_else(|| "no Python 3.10 or later that can make environments was found".to_owned())
 }
 
 /// A Python 2.7 that runs: named by `PYTHON2`, on `PATH`, or one of pyenv's.

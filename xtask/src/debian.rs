@@ -2,13 +2,14 @@
 //!
 //! What is asked for is the program, not the package: a machine that got its Python from elsewhere is fine.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::peers::GORILLA;
 use crate::run::{find, run, succeeds};
 
 /// The programs that the tests start, each with the package that brings it.
-const PROGRAMS: [(&str, &str); 12] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("nginx", "nginx"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -19,9 +20,14 @@ const PROGRAMS: [(&str, &str); 12] = [
     ("nsenter", "util-linux"),
     ("kill", "procps"),
     ("python3", "python3"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("openssl", "openssl"),
     ("update-ca-certificates", "ca-certificates"),
 ];
+
+/// What is no program, with its package.
+const FILES: [(&str, &str); 1] = [(GORILLA, "golang-github-gorilla-websocket-dev")];
 
 /// Installs what is missing, or says what to install and fails.
 pub(crate) fn install_missing() -> Result<(), String> {
@@ -45,14 +51,16 @@ pub(crate) fn install_missing() -> Result<(), String> {
     }
 }
 
-/// A Python 3 that can make environments and runs the conformance runners.
+/// A Python 3 that can make environments, and is new enough for what goes into them.
 pub(crate) fn python3() -> Option<PathBuf> {
-    const ABLE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+    const ABLE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
     [find("python3")?, PathBuf::from("/usr/bin/python3")].into_iter().find(|python| succeeds(Command::new(python).args(["-c", ABLE])))
 }
 
 fn missing() -> Vec<&'static str> {
-    let mut packages: Vec<&str> = PROGRAMS.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
+    let programs = PROGRAMS.iter().filter(|(program, _)| find(program).is_none());
+    let files = FILES.iter().filter(|(path, _)| !Path::new(path).exists());
+    let mut packages: Vec<&str> = programs.chain(files).map(|(_, package)| *package).collect();
     if python3().is_none() {
         packages.push("python3-venv");
     }

@@ -2,9 +2,10 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
-//! | `cargo xtask setup` | installs what the tests need from outside: Debian packages, a Python environment for Autobahn, cargo-fuzz |
+//! | `cargo xtask setup` | installs what the tests need from outside: Debian packages, the Autobahn suite, other libraries, cargo-fuzz |
 //! | `cargo xtask test` | sets up, builds, runs `cargo test`, then the fuzz targets for a minute and the conformance tests, one after another |
 //! | `cargo xtask fuzz [--seconds N] [TARGET…]` | runs the fuzz targets, for a minute each unless told otherwise |
+//! | `cargo xtask conformance` | sets up, builds, and runs all 517 cases of Autobahn for server and client; `test` runs 375 |
 //!
 //! The run stops at the first failure and ends with a table of what ran and how long it took, then one line that says
 //! whether all is well. `test.rs` is the place to start reading.
@@ -12,6 +13,8 @@
 mod autobahn;
 mod debian;
 mod fuzz;
+mod peers;
+mod python;
 mod run;
 mod setup;
 mod stages;
@@ -23,7 +26,8 @@ use stages::Stages;
 
 const USAGE: &str = "usage: cargo xtask setup   installs what the tests need from outside
        cargo xtask test    sets up, builds, and runs every test
-       cargo xtask fuzz [--seconds N] [TARGET…]    runs these fuzz targets, or all, for 60 or N seconds each";
+       cargo xtask fuzz [--seconds N] [TARGET…]    runs these fuzz targets, or all, for 60 or N seconds each
+       cargo xtask conformance    runs all of Autobahn's cases, of which `test` runs a minute's choice";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::setup(&mut stages),
         ["test"] => test::test(&mut stages),
         ["fuzz", ref options @ ..] => fuzz::fuzz(&mut stages, options),
+        ["conformance"] => test::all_of_autobahn(&mut stages),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -1,4 +1,6 @@
-//! `cargo xtask test`: the whole test run.
+//! `cargo xtask test`: the whole test run, and `cargo xtask conformance`: the part of it that takes long, in full.
+
+use std::process::Command;
 
 use crate::fuzz;
 use crate::run::{cargo, run, rust_files};
@@ -10,15 +12,31 @@ const CONFORMANCE: &str = "silverback-conformance";
 pub(crate) fn test(stages: &mut Stages) -> Result<(), String> {
     setup(stages)?;
     stages.run("build", || {
-        run(cargo().arg("build"))?; // the binaries that the conformance tests start
-        run(cargo().args(["test", "--no-run", "--quiet"]))?;
-        run(cargo().args(["test", "--no-run", "--quiet", "--package", CONFORMANCE]))
+        build_for_conformance()?;
+        run(cargo().args(["test", "--no-run", "--quiet"]))
     })?;
     stages.run("cargo test", || run(cargo().arg("test")))?;
     fuzz::smoke(stages)?;
     for name in rust_files("conformance/tests")? {
-        let arguments = ["test", "--quiet", "--package", CONFORMANCE, "--test", &name, "--", "--nocapture"];
-        stages.run(&format!("conformance {name}"), || run(cargo().args(arguments)))?;
+        stages.run(&format!("conformance {name}"), || run(&mut conformance(&name)))?;
     }
     Ok(())
+}
+
+/// All of Autobahn's cases, of which a test run takes a minute's choice.
+pub(crate) fn all_of_autobahn(stages: &mut Stages) -> Result<(), String> {
+    setup(stages)?;
+    stages.run("build", build_for_conformance)?;
+    stages.run("all of Autobahn", || run(conformance("autobahn").env("SILVERBACK_AUTOBAHN_CASES", "all")))
+}
+
+fn build_for_conformance() -> Result<(), String> {
+    run(cargo().arg("build"))?; // the binaries that the conformance tests start
+    run(cargo().args(["test", "--no-run", "--quiet", "--package", CONFORMANCE]))
+}
+
+fn conformance(test: &str) -> Command {
+    let mut command = cargo();
+    command.args(["test", "--quiet", "--package", CONFORMANCE, "--test", test, "--", "--nocapture"]);
+    command
 }

