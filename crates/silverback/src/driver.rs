@@ -191,7 +191,8 @@ impl Driver {
             // What has arrived behind the messages that wait here is lost, and a dead connection is not kept for it.
             self.connection.transport_ended(failure, now());
         }
-        while self.poll_time(cx).is_ready() {
+        // Once time has ended the connection, what still waits is never written: `poll_output` would try for ever.
+        while self.poll_time(cx).is_ready() && self.poll_end().is_pending() {
             self.poll_output(cx);
         }
         self.poll_end()

@@ -82,4 +82,6 @@ mod guides {
     struct Readme;
     #[doc = include_str!("../../../docs/library.md")]
     struct Library;
+    #[doc = include_str!("../../../docs/coming-from-gorilla.md")]
+    struct ComingFromGorilla;
 }

@@ -65,6 +65,25 @@ async fn a_dead_peer_is_noticed_by_run_after_a_send_that_had_stopped_the_reading
     assert!(matches!(report.cause, Cause::PeerSilent(_)), "{report}");
 }
 
+/// Its kernel is there and answers, so that only the time for a write tells.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_talks_on_and_reads_nothing_is_left_after_two_minutes() {
+    let (mut raw, server) = raw(&Upgrader::default(), 1024).await;
+    let flood = tokio::spawn(async move {
+        let frames = frame(0x82, b"m").repeat(100);
+        while raw.write_all(&frames).await.is_ok() {}
+    });
+    let echo = server.run(|tx, mut rx| async move {
+        while let Some(message) = rx.recv().await {
+            tx.send(message).await?;
+        }
+        Ok(())
+    });
+    let report = timeout(10 * MINUTE, echo).await.expect("the peer holds the connection");
+    assert_eq!((&report.cause, report.transport), (&Cause::WriteStalled(2 * MINUTE), TransportEnd::TimedOut));
+    flood.await.unwrap();
+}
+
 /// 300 messages have come while a `send` waited, which keeps 256 of them; then the peer has read, and is silent from now on.
 async fn connection_whose_reading_was_paused() -> (tokio::io::DuplexStream, silverback::WebSocket) {
     let (mut raw, mut server) = raw(&Upgrader::default(), 4096).await;
