@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use silverback_wire::CloseFrame;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::later::Later;
+use crate::sync::{Mutex, lock};
 use crate::waiters::{Place, Waiters};
 
 /// The name of a connection in this process, for logs and reports: counted from 1.
@@ -42,8 +43,14 @@ pub struct Drained {
 }
 
 /// The connections of an upgrader.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Fleet(Mutex<Members>);
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self(Mutex::new(Members::default()))
+    }
+}
 
 #[derive(Debug, Default)]
 struct Members {
@@ -177,9 +184,4 @@ impl Drop for Membership {
         }
         drop(members);
     }
-}
-
-/// No code that can panic runs under these locks, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

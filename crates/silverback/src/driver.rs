@@ -167,7 +167,10 @@ impl Driver {
                         self.end = EndNotice::Given;
                         return Poll::Pending;
                     }
-                    Event::Pong { round_trip: Some(took), .. } => self.meter.round_trip(took),
+                    Event::Pong { round_trip: Some(took), .. } => {
+                        self.meter.round_trip(took);
+                        self.shared.iter().for_each(|shared| shared.note_round_trip(took));
+                    }
                     _ => {}
                 }
             }
@@ -191,8 +194,7 @@ impl Driver {
             // What has arrived behind the messages that wait here is lost, and a dead connection is not kept for it.
             self.connection.transport_ended(failure, now());
         }
-        // Once time has ended the connection, what still waits is never written: `poll_output` would try for ever.
-        while self.poll_time(cx).is_ready() && self.poll_end().is_pending() {
+        while self.poll_time(cx).is_ready() {
             self.poll_output(cx);
         }
         self.poll_end()
@@ -214,7 +216,7 @@ impl Driver {
                 let is_close_waiting = shared.pull(&mut self.connection, WRITE_AHEAD, now);
                 self.close_by = if is_close_waiting { self.close_by.or_else(|| Some(self.connection.close_deadline(now()))) } else { None };
             }
-            if link.has_written(&self.connection) {
+            if link.has_written(&self.connection) || self.connection.has_ended() {
                 break;
             }
             let written = link.poll_write(&mut self.connection, cx);
@@ -335,7 +337,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 400), ("Driver", size_of::<Driver>(), 560), ("Shared", size_of::<Shared>(), 432)];
+            [("Connection", size_of::<Connection>(), 400), ("Driver", size_of::<Driver>(), 560), ("Shared", size_of::<Shared>(), 440)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

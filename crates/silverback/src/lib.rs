@@ -43,6 +43,9 @@ mod run;
 mod sender;
 mod settings;
 mod shared;
+#[cfg(all(test, silverback_loom))]
+mod shared_model;
+mod sync;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use silverback_wire::{CloseReport, Message, Part};
+use tokio::task::coop;
 
 use crate::gather::Gather;
 use crate::shared::Shared;
@@ -76,10 +77,13 @@ impl Receiver {
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
+        // A task that receives without ever waiting lets others on: what it sends in a loop is to be written, too.
+        let turn = ready!(coop::poll_proceed(cx));
         if self.parts.is_empty() && !ready!(self.shared.poll_arrivals(cx, &mut self.parts)) {
             self.parts = VecDeque::new();
             return Poll::Ready(None);
         }
+        turn.made_progress();
         Poll::Ready(self.parts.pop_front())
     }
 

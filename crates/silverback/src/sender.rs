@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Message, Text};
@@ -163,6 +164,11 @@ impl Sender {
     /// How the connection ended, once it has.
     pub fn close_report(&self) -> Option<&CloseReport> {
         self.shared.report().map(Arc::as_ref)
+    }
+
+    /// How long the peer took to answer the last ping of the heartbeat that it answered: about the time to it and back.
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.shared.round_trip()
     }
 
     /// What waits in the queue, and what has become of it.

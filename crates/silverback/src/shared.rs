@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Written};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -18,6 +19,7 @@ use crate::later::Later;
 use crate::outbox::{Content, Outbox, Rejected};
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::queue::{QueueFill, QueueLimits};
+use crate::sync::{Mutex, lock};
 use crate::waiters::Place;
 
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct Shared {
     end: OnceLock<Arc<CloseReport>>,
     /// Whose turn it is to send a message in parts. Made when it is first needed.
     turn: OnceLock<Box<Semaphore>>,
+    /// Of the last Ping that was answered, in microseconds; 0 is none.
+    round_trip: AtomicU32,
 }
 
 impl Shared {
@@ -36,6 +40,7 @@ impl Shared {
             inbox: Mutex::new(Inbox::new(inbox)),
             end: OnceLock::new(),
             turn: OnceLock::new(),
+            round_trip: AtomicU32::new(0),
         })
     }
 
@@ -127,6 +132,11 @@ impl Shared {
         lock(&self.outbox).fill()
     }
 
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        let micros = self.round_trip.load(Ordering::Relaxed);
+        (micros > 0).then(|| Duration::from_micros(micros.into()))
+    }
+
     /// Everything that has arrived, into `parts`, which is empty; `Ready(false)` when nothing more will come.
     pub(crate) fn poll_arrivals(&self, cx: &Context<'_>, parts: &mut VecDeque<Part>) -> Poll<bool> {
         self.inbox(|inbox, later| inbox.poll_arrivals(parts, cx, later))
@@ -190,6 +200,11 @@ impl Shared {
         lock(&self.inbox).deliver(part)
     }
 
+    pub(crate) fn note_round_trip(&self, took: Duration) {
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+        self.round_trip.store(micros, Ordering::Relaxed);
+    }
+
     /// Publishes the end. Only the first counts.
     pub(crate) fn end(&self, mut report: CloseReport) -> Arc<CloseReport> {
         self.outbox(|outbox, later| outbox.end(&mut report, later));
@@ -222,9 +237,4 @@ impl Drop for Waiting<'_> {
             self.shared.outbox(|outbox, later| (self.leave)(outbox, &mut self.place, later));
         }
     }
-}
-
-/// No code that can panic runs under these locks, so a poisoned one is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,7 +28,10 @@ impl Transport {
             Err(any) => any,
         };
         match any.downcast::<TcpStream>() {
-            Ok(tcp) => Self::Tcp(*tcp),
+            Ok(tcp) => {
+                let _ = tcp.set_nodelay(true); // what is written is sent now; what belongs together is written together
+                Self::Tcp(*tcp)
+            }
             Err(other) => Self::Other(unwrap_as::<S>(other)),
         }
     }

@@ -407,6 +407,11 @@ impl Connection {
         self.state == State::Open
     }
 
+    /// Whether it has ended: nothing is written or read any more, and [`report`](Self::report) tells how.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended { .. })
+    }
+
     /// The bytes that wait to be written, or `None` when there are none. Write what the transport takes, and call
     /// [`advance`](Buf::advance) by its number.
     #[must_use]

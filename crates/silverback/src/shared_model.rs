@@ -1,0 +1,190 @@
+//! Every interleaving of the queues' locks, by loom: no wake-up is lost, whoever waits is served or turned away, and nothing is queued twice.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use loom::future::block_on;
+use loom::thread;
+use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Role, TransportEnd};
+
+use crate::driver::now;
+use crate::outbox::Content;
+use crate::queue::QueueLimits;
+use crate::shared::Shared;
+
+const ONE: QueueLimits = QueueLimits { bytes: 10, messages: 1 };
+const MOST: usize = 1000;
+
+/// The interleavings with at most three preemptions, which is where such faults are.
+fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(check);
+}
+
+fn content(text: &str) -> Content {
+    Content::Whole(text.into())
+}
+
+/// A driver that moves messages until `is_done`, sleeping in between as the real one does. Ends the connection then.
+fn drive(shared: &Shared, is_done: impl Fn(&Connection) -> bool) {
+    let mut connection = Connection::new(Role::Server, Arc::default(), now());
+    block_on(poll_fn(|cx| {
+        loop {
+            shared.pull(&mut connection, MOST, now);
+            while let Some(out) = connection.poll_transmit() {
+                bytes::Buf::advance(out, bytes::Buf::remaining(out));
+            }
+            shared.note_written(connection.written());
+            if is_done(&connection) {
+                return Poll::Ready(());
+            }
+            if shared.park_for_outbox(&connection, MOST, cx) {
+                return Poll::Pending;
+            }
+        }
+    }));
+    connection.abandon("done", now());
+    if let Some(report) = connection.report() {
+        shared.end(report);
+    }
+}
+
+fn sent(connection: &Connection) -> u64 {
+    connection.traffic().1.messages
+}
+
+fn report() -> Option<CloseReport> {
+    let mut connection = Connection::new(Role::Server, Arc::default(), now());
+    connection.transport_ended(TransportEnd::Finished, now());
+    connection.report()
+}
+
+fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[test]
+fn two_that_wait_for_room_both_get_it() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        let senders: Vec<_> = ["a", "b"]
+            .map(|text| {
+                let shared = shared.clone();
+                thread::spawn(move || assert!(block_on(shared.push_or_wait(content(text))).is_ok()))
+            })
+            .into();
+        drive(&shared, |connection| sent(connection) == 2);
+        senders.into_iter().for_each(|sender| assert!(sender.join().is_ok()));
+    });
+}
+
+#[test]
+fn one_that_gives_up_waiting_leaves_its_turn_to_the_next() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        assert!(shared.push("first".into()).is_ok());
+        let gives_up = thread::spawn({
+            let shared = shared.clone();
+            move || poll_once(shared.push_or_wait(content("never mind"))).is_ready()
+        });
+        let waits = thread::spawn({
+            let shared = shared.clone();
+            move || assert!(block_on(shared.push_or_wait(content("last"))).is_ok())
+        });
+        // The frames of the first and the last message have 7 and 6 bytes; the one in between may have got its turn at once.
+        drive(&shared, |connection| matches!(connection.traffic().1.bytes, 13 | 25));
+        let _ = gives_up.join();
+        assert!(waits.join().is_ok());
+    });
+}
+
+#[test]
+fn a_flush_is_told_when_all_is_written() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        assert!(shared.push("message".into()).is_ok());
+        let flushing = thread::spawn({
+            let shared = shared.clone();
+            move || block_on(shared.flush())
+        });
+        drive(&shared, |connection| sent(connection) == 1);
+        assert!(flushing.join().is_ok());
+    });
+}
+
+#[test]
+fn everybody_who_waits_learns_of_the_end() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        assert!(shared.push("in the way".into()).is_ok());
+        let waits = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                assert!(block_on(shared.push_or_wait(content("too late"))).is_err());
+                assert_eq!(block_on(shared.ended()).cause, Cause::TransportLost);
+                assert!(!block_on(shared.flush()));
+            }
+        });
+        report().map(|report| shared.end(report));
+        assert!(waits.join().is_ok());
+    });
+}
+
+#[test]
+fn a_close_is_seen_by_a_driver_that_goes_to_sleep() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        let closing = thread::spawn({
+            let shared = shared.clone();
+            move || shared.ask_to_close(CloseFrame::new(CloseCode::NORMAL, ""), "closed".into())
+        });
+        drive(&shared, |connection| !connection.is_open());
+        assert!(closing.join().is_ok_and(|is_first| is_first));
+    });
+}
+
+#[test]
+fn parts_go_out_one_after_the_other() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        let writing = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let part = |is_last| Part { piece: Message::text("part"), is_last };
+                assert!(block_on(shared.push_or_wait(Content::FirstPart(part(false)))).is_ok());
+                assert!(block_on(shared.push_part(part(true))).is_ok());
+            }
+        });
+        drive(&shared, |connection| sent(connection) == 1);
+        assert!(writing.join().is_ok());
+    });
+}
+
+#[test]
+fn a_receiver_and_a_driver_that_waits_for_room_wake_each_other() {
+    model(|| {
+        let shared = Shared::new(ONE, ONE);
+        let receiving = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let mut received = 0;
+                let mut parts = std::collections::VecDeque::new();
+                while block_on(poll_fn(|cx| shared.poll_arrivals(cx, &mut parts))) {
+                    received += parts.drain(..).count();
+                }
+                received
+            }
+        });
+        for _ in 0..2 {
+            block_on(poll_fn(|cx| if shared.park_for_inbox(cx) { Poll::Pending } else { Poll::Ready(()) }));
+            if let Some(waker) = shared.deliver(Part { piece: Message::text("message"), is_last: true }) {
+                waker.wake();
+            }
+        }
+        report().map(|report| shared.end(report));
+        assert_eq!(receiving.join().ok(), Some(2));
+    });
+}
