@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::fuzz;
-use crate::run::{cargo, run, rust_files};
+use crate::run::{cargo, root, run, rust_files};
 use crate::setup::setup;
 use crate::stages::Stages;
 
@@ -16,6 +16,7 @@ pub(crate) fn test(stages: &mut Stages) -> Result<(), String> {
         run(cargo().args(["test", "--no-run", "--quiet"]))
     })?;
     stages.run("cargo test", || run(cargo().arg("test")))?;
+    stages.run("the queues' locks, by loom", || run(&mut model()))?;
     fuzz::smoke(stages)?;
     for name in rust_files("conformance/tests")? {
         stages.run(&format!("conformance {name}"), || run(&mut conformance(&name)))?;
@@ -28,6 +29,14 @@ pub(crate) fn all_of_autobahn(stages: &mut Stages) -> Result<(), String> {
     setup(stages)?;
     stages.run("build", build_for_conformance)?;
     stages.run("all of Autobahn", || run(conformance("autobahn").env("SILVERBACK_AUTOBAHN_CASES", "all")))
+}
+
+/// Every interleaving of the locks that a connection shares with its handles. It is another build of everything, in a place of its own.
+fn model() -> Command {
+    let mut command = cargo();
+    command.env("RUSTFLAGS", "--cfg silverback_loom").args(["test", "--package", "silverback", "--lib", "--target-dir"]);
+    command.arg(root().join("target/loom")).arg("shared_model");
+    command
 }
 
 fn build_for_conformance() -> Result<(), String> {

@@ -365,17 +365,18 @@ impl Outbox {
     pub(crate) fn pull(&mut self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant, later: &mut Later) -> bool {
         self.driver.rise();
         let mut has_pulled = false;
-        while connection.is_open() && connection.transmit_len() < most && self.pull_one(connection) {
+        while connection.is_open() && connection.transmit_len() < most && !self.is_given_up(connection) && self.pull_one(connection) {
             has_pulled = true;
         }
         if has_pulled && self.milestone.is_none() {
             self.milestone = Some((self.pulled(), connection.written().end));
         }
-        let is_stuck = connection.is_inside_message() && self.part.is_none();
-        if is_stuck && self.is_abandoned {
+        if self.is_given_up(connection) {
+            self.part = None; // more of half a message is of no use
             let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "a message was given up before its end");
             connection.close_because(frame, "a message that was sent in parts was given up before its end", now());
         }
+        let is_stuck = connection.is_inside_message() && self.part.is_none();
         // Behind a message that gets no more parts, nothing has a turn to wait for.
         if is_stuck || (self.items.is_empty() && self.part.is_none()) {
             self.close_connection(connection, now);
@@ -392,6 +393,11 @@ impl Outbox {
             }
         }
         matches!(self.close, Close::Asked { .. })
+    }
+
+    /// Whoever sends a message in parts has left it in the middle.
+    fn is_given_up(&self, connection: &Connection) -> bool {
+        self.is_abandoned && connection.is_inside_message()
     }
 
     /// Moves what is next into the connection; `false` when nothing is.
@@ -435,10 +441,10 @@ impl Outbox {
     pub(crate) fn park(&mut self, connection: &Connection, most: usize, cx: &Context<'_>, later: &mut Later) -> bool {
         let can_pull = connection.is_open() && connection.transmit_len() < most;
         let has_next = match connection.is_inside_message() {
-            true => self.part.is_some() || self.is_abandoned,
+            true => self.part.is_some(),
             false => !self.items.is_empty(),
         };
-        if can_pull && (has_next || matches!(self.close, Close::Asked { .. })) {
+        if self.is_given_up(connection) && connection.is_open() || can_pull && (has_next || matches!(self.close, Close::Asked { .. })) {
             return false;
         }
         if self.items.is_empty() {

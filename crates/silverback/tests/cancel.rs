@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use raw::{frame, raw};
-use silverback::{Cause, CloseCode, QueueLimits, TransportEnd, Upgrader};
+use silverback::{Cause, CloseCode, Dialer, Part, QueueLimits, TransportEnd, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
@@ -249,4 +249,142 @@ fn assert_whole_frames(mut bytes: &[u8], may_be_cut: bool) {
         bytes = rest;
     }
     assert!(bytes.is_empty() || may_be_cut, "{bytes:?} is left of a frame");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recv_part_that_is_dropped_at_every_byte_loses_nothing() {
+    let (mut raw, mut server) = raw(&Upgrader::builder().part_size(3).build(), 1024).await;
+    let mut received = Vec::new();
+    for number in 0..50u8 {
+        for byte in frame(0x82, &[number; 10]) {
+            while let Some(part) = poll_once(server.recv_part()).await {
+                received.extend_from_slice(part.unwrap().piece.payload());
+            }
+            raw.write_all(&[byte]).await.unwrap();
+        }
+    }
+    while let Some(part) = poll_once(server.recv_part()).await {
+        received.extend_from_slice(part.unwrap().piece.payload());
+    }
+    assert_eq!(received, Vec::from_iter((0..50u8).flat_map(|number| [number; 10])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_send_part_that_is_dropped_is_sent_once_whole_and_in_its_place() {
+    let (mut raw, mut server) = raw(&Upgrader::default(), 7).await;
+    let reading = tokio::spawn(async move {
+        let mut out = vec![0; 100 * 12];
+        raw.read_exact(&mut out).await.unwrap();
+        out
+    });
+    for number in 0..100u8 {
+        let part = Part { piece: vec![number; 10].into(), is_last: number == 99 };
+        if let Some(sent) = poll_once(server.send_part(part)).await {
+            sent.unwrap();
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(poll_once(server.recv()).await.is_none());
+    tokio::spawn(async move { server.recv().await });
+    let out = reading.await.unwrap();
+    for (number, frame) in out.chunks(12).enumerate() {
+        assert_eq!(frame[2..], [number as u8; 10]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_finish_that_is_dropped_gives_the_message_up() {
+    let (_raw, server) = raw(&Upgrader::default(), 7).await;
+    let report = server
+        .run(|tx, _rx| async move {
+            let mut message = tx.write_binary().await.unwrap();
+            for _ in 0..2 {
+                message.write(vec![0; 100_000]).await?;
+            }
+            assert!(poll_once(message.finish()).await.is_none(), "the pipe is full");
+            tx.closed().await;
+            Ok(())
+        })
+        .await;
+    assert!(matches!(&report.cause, Cause::ClosedHere(why) if why.contains("given up")), "{report}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_to_write_in_parts_that_is_dropped_is_the_next_ones() {
+    let (_raw, mut server) = raw(&Upgrader::default(), 1024).await;
+    let tx = server.sender();
+    let first = tx.write_text().await.unwrap();
+    for _ in 0..10 {
+        assert!(poll_once(tx.write_text()).await.is_none());
+    }
+    drop(first);
+    assert!(poll_once(tx.write_text()).await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_close_that_is_dropped_drops_the_connection() {
+    let (mut raw, mut server) = raw(&Upgrader::default(), 1024).await;
+    let tx = server.sender();
+    assert!(poll_once(server.close(CloseCode::NORMAL, "")).await.is_none(), "the peer has not answered");
+    assert_eq!(tx.close_report().unwrap().transport, TransportEnd::Dropped);
+    let mut out = Vec::new();
+    raw.read_to_end(&mut out).await.unwrap();
+    assert_eq!(out, b"\x88\x02\x03\xe8", "one Close");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drive_that_is_dropped_at_any_poll_ends_with_one_report() {
+    for polls in 0..20 {
+        let (mut raw, server) = raw(&Upgrader::default(), 64).await;
+        let (tx, mut rx, drive) = server.split();
+        let mut drive = Box::pin(drive);
+        for _ in 0..polls {
+            let _ = raw.write_all(&frame(0x82, b"message")).await;
+            let _ = tx.try_send("message");
+            let _ = poll_once(drive.as_mut()).await;
+            let _ = poll_once(raw.read_u8()).await;
+        }
+        drop(drive);
+        while rx.recv().await.is_some() {}
+        assert_eq!(tx.close_report(), rx.close_report());
+        assert!(tx.close_report().is_some());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accept_that_is_dropped_at_any_byte_drops_the_stream() {
+    let upgrader = Upgrader::default();
+    for bytes in 0..raw::REQUEST.len() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        {
+            let mut accepting = pin!(upgrader.accept(ours));
+            for byte in &raw::REQUEST.as_bytes()[..bytes] {
+                theirs.write_all(&[*byte]).await.unwrap();
+                assert!(poll_once(accepting.as_mut()).await.is_none());
+            }
+        }
+        assert_eq!(theirs.read(&mut [0; 10]).await.unwrap(), 0);
+    }
+    assert_eq!(upgrader.drain(Duration::ZERO, CloseCode::GOING_AWAY, "").await.closed, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_of_ours_that_is_dropped_drops_the_stream() {
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let dialer = Dialer::builder().build().unwrap();
+    assert!(poll_once(dialer.handshake_over(ours, "ws://silverback.test/")).await.is_none());
+    let mut asked = String::new();
+    theirs.read_to_string(&mut asked).await.unwrap();
+    assert!(asked.starts_with("GET / HTTP/1.1\r\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_dropped_closes_no_more_and_goes_on_refusing() {
+    let upgrader = Upgrader::default();
+    let (_raw, mut server) = raw(&upgrader, 1024).await;
+    let (_other_raw, mut other) = raw(&upgrader, 1024).await;
+    assert!(timeout(Duration::from_secs(1), upgrader.drain(Duration::from_secs(10), CloseCode::GOING_AWAY, "")).await.is_err());
+    let open = [poll_once(server.recv()).await, poll_once(other.recv()).await];
+    assert_eq!(open, [None, None], "one waits for the answer to its Close, one for messages");
+    assert!(upgrader.judge(&http::Request::new(())).is_err_and(|refusal| refusal.cause() == "draining"));
 }
