@@ -230,3 +230,26 @@ async fn an_accepted_request_whose_response_is_withheld_ends_its_task() {
     let end = timeout(DEADLINE, is_done.recv()).await.expect("the socket waits for an upgrade that never comes");
     assert!(end.is_some());
 }
+
+/// axum's graceful shutdown waits for requests, and an upgraded connection is none.
+#[tokio::test]
+async fn a_graceful_shutdown_forgets_upgraded_connections_and_a_drain_does_not() {
+    let upgrader = Upgrader::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let app = app().layer(Extension(upgrader.clone()));
+    let serving = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(async { drop(stopped.await) }).await });
+    let dialer = Dialer::builder().build().unwrap();
+    let mut client = dialer.connect(&format!("ws://{address}/echo")).await.unwrap();
+    stop.send(()).unwrap();
+    timeout(DEADLINE, serving).await.unwrap().unwrap().unwrap();
+    client.send("still here").await.unwrap();
+    assert_eq!(timeout(DEADLINE, client.recv()).await.unwrap(), Some("still here".into()), "the server has stopped without it");
+
+    let draining = tokio::spawn(async move { upgrader.drain(Duration::ZERO, CloseCode::SERVICE_RESTART, "restarting").await });
+    assert_eq!(timeout(DEADLINE, client.recv()).await.unwrap(), None);
+    assert_eq!(client.close_report().unwrap().received.as_ref().unwrap().code, Some(CloseCode::SERVICE_RESTART));
+    let drained = timeout(DEADLINE, draining).await.unwrap().unwrap();
+    assert_eq!((drained.closed, drained.left.len()), (1, 0));
+}
