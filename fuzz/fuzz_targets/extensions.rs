@@ -68,7 +68,7 @@ fn server_judges(input: &Input<'_>, lines: &HeaderMap) {
     };
     let answer = Parameters::read(answer).expect("our own answer is good");
     assert!(offers.iter().filter_map(Parameters::read).any(|offer| answer.answers(offer)), "{answer:?} answers none of {offers:?}");
-    assert_eq!(answer.directions(), (agreement.outgoing, agreement.incoming).into());
+    assert_eq!(answer.directions(), (agreement.outgoing(), agreement.incoming()).into());
 }
 
 #[expect(clippy::expect_used, reason = "a target's assertion")]
@@ -89,9 +89,9 @@ fn client_judges(input: &Input<'_>, lines: &HeaderMap) {
     assert_eq!(good.is_some(), answer.is_ok(), "{good:?} / {answer:?}");
     let (Some(Some(good)), Ok(answer)) = (good, answer) else { return };
     let agreement = answer.deflate.expect("an answer to an offer is an agreement");
-    assert_eq!(good.directions().server, agreement.incoming.into());
+    assert_eq!(good.directions().server, agreement.incoming().into());
     // Of its own direction the client may ask less of the other end than it was granted.
-    let (granted, own) = (good.directions().client, Bounds::from(agreement.outgoing));
+    let (granted, own) = (good.directions().client, Bounds::from(agreement.outgoing()));
     assert!(own.bits <= granted.bits && (granted.context_takeover || !own.context_takeover));
 }
 

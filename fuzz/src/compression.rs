@@ -47,8 +47,8 @@ pub fn agreements(server: Choice, client: Choice) -> (Option<Agreement>, Option<
     match (&acceptance.deflate, &answer.deflate) {
         (None, None) => assert!(policy.deflate.is_none() || client.options().is_none(), "two that can compress agree"),
         (Some(server), Some(client)) => {
-            assert_eq!((server.outgoing, server.incoming), (client.incoming, client.outgoing));
-            assert!(is_window(server.outgoing) && is_window(server.incoming));
+            assert_eq!((server.outgoing(), server.incoming()), (client.incoming(), client.outgoing()));
+            assert!(is_window(server.outgoing()) && is_window(server.incoming()));
         }
         (server, client) => unreachable!("only one of them compresses: {server:?} and {client:?}"),
     }

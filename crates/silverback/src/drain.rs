@@ -42,6 +42,9 @@ pub struct Drained {
     pub left: Vec<ConnectionId>,
 }
 
+/// A time without an end, which a clock can still add up.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The connections of an upgrader.
 #[derive(Debug)]
 pub(crate) struct Fleet(Mutex<Members>);
@@ -100,6 +103,7 @@ impl Fleet {
             members.drain = Some(frame.clone());
             members.leashes.values().cloned().collect()
         };
+        let (over, patience) = (over.min(FAR), patience.min(FAR));
         let (began, all) = (Instant::now(), u32::try_from(leashes.len()).unwrap_or(u32::MAX));
         for (number, leash) in (0..all).zip(&leashes) {
             let at = began + over.mul_f64(f64::from(number) / f64::from(all));

@@ -136,9 +136,11 @@ impl Driver {
         self.link.as_ref().is_none_or(|link| link.has_written(&self.connection))
     }
 
-    /// Whether more may be encoded.
+    /// Whether more may be encoded, and is not in the middle of a message that a `Sender` writes in parts. Nothing is to be waited for once
+    /// nothing can be sent.
     pub(crate) fn has_room(&self) -> bool {
-        self.connection.transmit_len() < WRITE_AHEAD || self.report.is_some()
+        let is_others_turn = self.shared.as_ref().is_some_and(|shared| shared.is_inside());
+        !is_others_turn && self.connection.transmit_len() < WRITE_AHEAD || !self.connection.is_open()
     }
 
     /// Grants the reads of one poll.
@@ -152,7 +154,8 @@ impl Driver {
     /// Queued messages wake nobody until [`park`](Self::park) has been called.
     pub(crate) fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         if std::mem::take(&mut self.is_paused) {
-            self.connection.resume_reading(now());
+            self.read_at = now(); // what is left in the buffer is looked at now
+            self.connection.resume_reading(self.read_at);
         }
         if self.end == EndNotice::Given {
             self.poll_output(cx); // what the handler has said since goes out before the end
@@ -293,11 +296,13 @@ impl Driver {
         self.link = None;
         self.timer = None;
         self.membership = None;
-        self.meter.end(&report, self.shared.as_ref().map(|shared| shared.fill()));
-        self.report = Some(match &self.shared {
-            Some(shared) => shared.end(report),
+        let fill = self.shared.as_ref().map(|shared| shared.fill());
+        let report = match &self.shared {
+            Some(shared) => shared.end(report), // which adds what was still queued
             None => Arc::new(report),
-        });
+        };
+        self.meter.end(&report, fill);
+        self.report = Some(report);
         Poll::Ready(())
     }
 }
@@ -337,7 +342,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 400), ("Driver", size_of::<Driver>(), 560), ("Shared", size_of::<Shared>(), 440)];
+            [("Connection", size_of::<Connection>(), 408), ("Driver", size_of::<Driver>(), 568), ("Shared", size_of::<Shared>(), 440)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

@@ -1,5 +1,6 @@
 //! The handshake on a bare stream.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -39,7 +40,6 @@ pub enum AcceptError {
 }
 
 /// A request that has been read from a stream and not been answered yet.
-#[derive(Debug)]
 pub struct Handshake<S> {
     stream: S,
     request: Request<()>,
@@ -48,6 +48,13 @@ pub struct Handshake<S> {
     /// How much of it is the head.
     head: usize,
     upgrader: Upgrader,
+}
+
+/// Without headers and query, which may hold secrets.
+impl<S> fmt::Debug for Handshake<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake").field("method", self.request.method()).field("path", &self.request.uri().path()).finish_non_exhaustive()
+    }
 }
 
 impl<S: Stream> Handshake<S> {
@@ -83,6 +90,8 @@ impl<S: Stream> Handshake<S> {
 
     /// Judges the request by the upgrader's policy and answers it: the connection, or a refusal that has been sent.
     ///
+    /// Dropping this future drops the stream.
+    ///
     /// # Errors
     /// [`AcceptError`] for a request that was refused, or a stream that failed or did not take the answer.
     pub async fn accept(self) -> Result<WebSocket, AcceptError> {
@@ -101,6 +110,8 @@ impl<S: Stream> Handshake<S> {
     }
 
     /// Answers with an acceptance that [`judge`](Self::judge) gave.
+    ///
+    /// Dropping this future drops the stream.
     ///
     /// # Errors
     /// [`AcceptError`] when the stream failed or did not take the answer.
@@ -124,6 +135,8 @@ impl<S: Stream> Handshake<S> {
     }
 
     /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.
+    ///
+    /// Dropping this future drops the stream.
     pub async fn refuse(self, refusal: Refusal) -> AcceptError {
         refuse(self.stream, &self.request, refusal, self.upgrader.handshake_timeout()).await
     }

@@ -43,19 +43,25 @@ enum UpgradingStream {
         deadline: Pin<Box<Sleep>>,
     },
     Upgraded(TokioIo<Upgraded>),
+    /// It did not, and is not asked again.
+    Failed(io::ErrorKind),
 }
 
 impl UpgradingStream {
     fn poll_upgraded(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut TokioIo<Upgraded>>>> {
         if let Self::Waiting { on_upgrade, deadline } = self {
-            let Poll::Ready(upgraded) = Pin::new(on_upgrade).poll(cx) else {
-                return deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
+            *self = match Pin::new(on_upgrade).poll(cx) {
+                Poll::Ready(Ok(upgraded)) => Self::Upgraded(TokioIo::new(upgraded)),
+                Poll::Ready(Err(_)) => Self::Failed(io::ErrorKind::ConnectionAborted), // the HTTP connection was given up
+                Poll::Pending => {
+                    ready!(deadline.as_mut().poll(cx));
+                    Self::Failed(io::ErrorKind::TimedOut)
+                }
             };
-            let upgraded = upgraded.map_err(io::Error::other)?;
-            *self = Self::Upgraded(TokioIo::new(upgraded));
         }
         match self {
             Self::Upgraded(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Self::Failed(kind) => Poll::Ready(Err((*kind).into())),
             Self::Waiting { .. } => Poll::Pending,
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct Inbox {
     parts: VecDeque<Part>,
     bytes: usize,
     receiver: Option<Waker>,
-    /// The receiver is gone, and what arrives is for nobody.
+    /// What arrives is for nobody: the receiver is gone, or something was dropped already.
     is_deserted: bool,
     is_over: bool,
     driver: Parking,
@@ -79,6 +79,10 @@ impl Inbox {
         self.bytes += part.piece.len();
         self.parts.push_back(part);
         self.receiver.take()
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.is_deserted = true;
     }
 
     /// Nothing more will come.

@@ -1,5 +1,7 @@
 //! Messages that are JSON.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use silverback_wire::Message;
@@ -20,13 +22,20 @@ pub enum SendJsonError {
 }
 
 /// A message that is not the JSON that was expected. The connection goes on.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the message is not the JSON that was expected: {source}")]
 pub struct ReceiveJsonError {
     /// What is wrong, and where.
     pub source: serde_json::Error,
     /// The message.
     pub message: Message,
+}
+
+/// Without the message, which may be secret.
+impl fmt::Debug for ReceiveJsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiveJsonError").field("source", &self.source).finish_non_exhaustive()
+    }
 }
 
 impl Sender {

@@ -33,11 +33,6 @@ impl Later {
     pub(crate) fn drop_message(&mut self, message: Content) {
         self.messages.push(message);
     }
-
-    /// How many messages are to be dropped.
-    pub(crate) fn messages(&self) -> usize {
-        self.messages.len()
-    }
 }
 
 impl Drop for Later {

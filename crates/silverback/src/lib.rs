@@ -76,7 +76,7 @@ pub use silverback_wire::{
 pub use transport::Stream;
 pub use upgrader::{Upgrader, UpgraderBuilder};
 pub use websocket::WebSocket;
-pub use writer::{MessageWriter, Piece};
+pub use writer::{BareWriter, MessageWriter, Piece};
 
 /// The guides' examples compile.
 #[cfg(all(doctest, feature = "axum", feature = "client", feature = "tls"))]

@@ -77,7 +77,11 @@ impl Link {
 
     fn try_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(preface) = &mut self.preface {
-            let count = ready!(Pin::new(&mut self.transport).poll_write(cx, preface))?;
+            let Poll::Ready(count) = Pin::new(&mut self.transport).poll_write(cx, preface) else {
+                connection.transmit_blocked(now());
+                return Poll::Pending;
+            };
+            let count = count?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -106,9 +110,14 @@ impl Link {
             self.is_unflushed = true;
         }
         if self.is_unflushed {
-            ready!(Pin::new(&mut self.transport).poll_flush(cx))?;
+            let Poll::Ready(flushed) = Pin::new(&mut self.transport).poll_flush(cx) else {
+                connection.transmit_blocked(now());
+                return Poll::Pending;
+            };
+            flushed?;
             self.is_unflushed = false;
         }
+        connection.transmit_flowing();
         Poll::Ready(Ok(()))
     }
 

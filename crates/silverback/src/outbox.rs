@@ -26,10 +26,12 @@ pub(crate) struct Outbox {
     peak: usize,
     /// The next part of the message that is being sent in parts.
     part: Option<Box<Part>>,
+    /// A message in parts is under way, and it is one of ours: a bare connection can send one too.
+    is_inside: bool,
     /// Whoever sends a message in parts has given up in the middle of it.
     is_abandoned: bool,
     close: Close,
-    /// Messages ever queued, and those of them that are with the kernel.
+    /// Messages and further parts ever queued, and those of them that are with the kernel.
     queued: u64,
     written: u64,
     /// So many of them will be when the transport has taken everything up to this byte.
@@ -62,6 +64,33 @@ pub(crate) enum Content {
     Whole(Outgoing),
     /// The first part of a message; the others follow it by way of `Outbox::part`.
     FirstPart(Part),
+    Part(Part),
+}
+
+/// What is taken out of the queue under one lock, and encoded without it.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    contents: [Option<Content>; 16],
+    len: usize,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Encodes it, and leaves it empty.
+    pub(crate) fn send(&mut self, connection: &mut Connection) {
+        for content in self.contents.iter_mut().filter_map(Option::take) {
+            // The connection was open when these were taken, and nothing else writes to it meanwhile.
+            let _ = match content {
+                Content::Whole(Outgoing::Message(message)) => connection.send(message),
+                Content::Whole(Outgoing::Prepared(prepared)) => connection.send_prepared(&prepared),
+                Content::FirstPart(part) | Content::Part(part) => connection.send_part(part),
+            };
+        }
+        self.len = 0;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -85,14 +114,14 @@ impl Content {
     pub(crate) fn into_message(self) -> Message {
         match self {
             Self::Whole(outgoing) => outgoing.into_message(),
-            Self::FirstPart(part) => part.piece,
+            Self::FirstPart(part) | Self::Part(part) => part.piece,
         }
     }
 
     fn len(&self) -> usize {
         match self {
             Self::Whole(outgoing) => outgoing.message().len(),
-            Self::FirstPart(part) => part.piece.len(),
+            Self::FirstPart(part) | Self::Part(part) => part.piece.len(),
         }
     }
 }
@@ -106,6 +135,7 @@ impl Outbox {
             bytes: 0,
             peak: 0,
             part: None,
+            is_inside: false,
             is_abandoned: false,
             close: Close::NotAsked,
             queued: 0,
@@ -173,23 +203,19 @@ impl Outbox {
             return Err(Rejected::Closed(outgoing.into_message()));
         }
         let length = outgoing.message().len();
-        let key = match &overflow {
-            Overflow::KeepLatest(key) => Some(key.clone()),
-            Overflow::DropOldest => {
-                self.displace_for(length, later);
-                None
-            }
-            _ => None,
-        };
-        if let Some(item) = self.items.iter_mut().find(|item| key.is_some() && item.key == key) {
-            let old = std::mem::replace(&mut item.content, Content::Whole(outgoing));
-            self.bytes = self.bytes - old.len() + length;
-            self.peak = self.peak.max(self.bytes);
-            self.dropped += 1;
-            later.drop_message(old);
-            return Ok(Offered::Replaced);
+        let key = if let Overflow::KeepLatest(key) = &overflow { Some(key.clone()) } else { None };
+        if let Some(at) = self.items.iter().position(|item| key.is_some() && item.key == key) {
+            return self.replace(at, outgoing, later);
         }
-        if !self.has_room(length) {
+        // Whoever waits for room comes first, but for those who make their own.
+        let has_room = self.has_room(length) && self.for_room.is_empty();
+        if !has_room && overflow == Overflow::DropOldest && self.can_displace_for(length) {
+            let displaced = self.displace_for(length, later);
+            self.insert(Content::Whole(outgoing), None, later);
+            self.wake_next(later);
+            return Ok(if displaced > 0 { Offered::Displaced(displaced) } else { Offered::Queued });
+        }
+        if !has_room {
             self.dropped += 1;
             if let Overflow::Close(code, reason) = overflow {
                 self.ask_to_close(CloseFrame::new(code, reason), "the peer did not read fast enough".into(), later);
@@ -197,22 +223,42 @@ impl Outbox {
             return Err(Rejected::Full(outgoing.into_message()));
         }
         self.insert(Content::Whole(outgoing), key, later);
-        Ok(match later.messages() {
-            0 => Offered::Queued,
-            displaced => Offered::Displaced(displaced),
-        })
+        Ok(Offered::Queued)
     }
 
-    /// Drops the oldest messages until there is room for one of this length. One that has begun to go out in parts is not dropped.
-    fn displace_for(&mut self, length: usize, later: &mut Later) {
+    /// Puts a newer message in the place of the one at `at`, if the bound in bytes allows it.
+    fn replace(&mut self, at: usize, outgoing: Outgoing, later: &mut Later) -> Result<Offered, Rejected> {
+        let bytes = self.bytes - self.items[at].content.len() + outgoing.message().len();
+        self.dropped += 1; // one of the two
+        if bytes > self.limits.bytes && self.items.len() > 1 {
+            return Err(Rejected::Full(outgoing.into_message()));
+        }
+        later.drop_message(std::mem::replace(&mut self.items[at].content, Content::Whole(outgoing)));
+        self.bytes = bytes;
+        self.peak = self.peak.max(bytes);
+        self.wake_next(later);
+        Ok(Offered::Replaced)
+    }
+
+    /// Whether dropping every whole message makes room for one of this length. The first part of a message is not dropped.
+    fn can_displace_for(&self, length: usize) -> bool {
+        let first_part = self.items.iter().find(|item| matches!(item.content, Content::FirstPart(_)));
+        first_part.is_none_or(|item| self.limits.messages > 1 && item.content.len().saturating_add(length) <= self.limits.bytes)
+    }
+
+    /// Drops the oldest messages until there is room for one of this length, and tells how many.
+    fn displace_for(&mut self, length: usize, later: &mut Later) -> usize {
+        let mut displaced = 0;
         while !self.has_room(length)
             && let Some(at) = self.items.iter().position(|item| matches!(item.content, Content::Whole(_)))
             && let Some(oldest) = self.items.remove(at)
         {
             self.bytes -= oldest.content.len();
-            self.dropped += 1;
+            displaced += 1;
             later.drop_message(oldest.content);
         }
+        self.dropped += displaced as u64;
+        displaced
     }
 
     /// Hands over the next part of the message that is being sent in parts, when the one before it is on its way. Unless it is pending, `part`
@@ -233,6 +279,7 @@ impl Outbox {
             Some(part) if self.is_closing() => Poll::Ready(Err(part.piece)),
             part => {
                 self.part = part.map(Box::new);
+                self.queued += 1;
                 later.wake(self.driver.wake());
                 Poll::Ready(Ok(()))
             }
@@ -250,6 +297,10 @@ impl Outbox {
         if let Some(item) = begun.and_then(|at| self.items.remove(at)) {
             self.bytes -= item.content.len();
             later.drop_message(item.content);
+            if self.milestone.is_none() {
+                self.written = self.pulled(); // nothing that is on its way will tell
+                self.for_written.wake_all(later);
+            }
             return self.wake_next(later);
         }
         self.is_abandoned = true;
@@ -313,7 +364,7 @@ impl Outbox {
         self.for_end.leave(place, later);
     }
 
-    /// Messages ever queued.
+    /// Messages and further parts ever queued.
     pub(crate) fn queued(&self) -> u64 {
         self.queued
     }
@@ -360,24 +411,63 @@ impl Outbox {
 
 // The driver's side.
 impl Outbox {
-    /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether a
-    /// close has to wait behind messages.
-    pub(crate) fn pull(&mut self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant, later: &mut Later) -> bool {
+    /// Takes what the connection can have next: as much as makes `room` bytes of payload full, and at most a batch. It is encoded outside the
+    /// lock, and then [`pulled_until`](Self::pulled_until) is told.
+    pub(crate) fn take(&mut self, connection: &Connection, room: usize, batch: &mut Batch) {
         self.driver.rise();
-        let mut has_pulled = false;
-        while connection.is_open() && connection.transmit_len() < most && !self.is_given_up(connection) && self.pull_one(connection) {
-            has_pulled = true;
+        let mut bytes = 0;
+        while batch.len < batch.contents.len()
+            && bytes < room
+            && connection.is_open()
+            && let Some(content) = self.take_one(connection, batch)
+        {
+            bytes += content.len();
+            batch.contents[batch.len] = Some(content);
+            batch.len += 1;
         }
-        if has_pulled && self.milestone.is_none() {
-            self.milestone = Some((self.pulled(), connection.written().end));
+    }
+
+    fn take_one(&mut self, connection: &Connection, batch: &Batch) -> Option<Content> {
+        if self.is_inside {
+            if self.is_abandoned {
+                return None;
+            }
+            let part = self.part.take()?;
+            self.is_inside = !part.is_last;
+            return Some(Content::Part(*part));
         }
-        if self.is_given_up(connection) {
+        if connection.is_inside_message() && batch.len == 0 {
+            return None; // a bare connection is in the middle of one
+        }
+        let item = self.items.pop_front()?;
+        self.bytes -= item.content.len();
+        self.is_inside = matches!(item.content, Content::FirstPart(_));
+        Some(item.content)
+    }
+
+    /// Everything that was taken is encoded, and ends at byte `end` of all that is ever written.
+    pub(crate) fn pulled_until(&mut self, end: u64, later: &mut Later) {
+        if self.milestone.is_none() {
+            self.milestone = Some((self.pulled(), end));
+        }
+        if !self.is_closing() {
+            self.wake_next(later);
+            if self.has_part_room() {
+                self.for_part.wake_all(later);
+            }
+        }
+    }
+
+    /// When nothing more can be taken now: does the close, if one was asked for and its turn has come. Tells whether one has to wait behind
+    /// messages.
+    pub(crate) fn settle(&mut self, connection: &mut Connection, now: impl Fn() -> Instant, later: &mut Later) -> bool {
+        if self.is_given_up() {
             self.part = None; // more of half a message is of no use
             let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "a message was given up before its end");
             connection.close_because(frame, "a message that was sent in parts was given up before its end", now());
         }
-        let is_stuck = connection.is_inside_message() && self.part.is_none();
         // Behind a message that gets no more parts, nothing has a turn to wait for.
+        let is_stuck = connection.is_inside_message() && self.part.is_none();
         if is_stuck || (self.items.is_empty() && self.part.is_none()) {
             self.close_connection(connection, now);
         }
@@ -386,32 +476,18 @@ impl Outbox {
         }
         if self.is_closing() {
             self.turn_away(later);
-        } else if has_pulled {
-            self.wake_next(later);
-            if self.has_part_room() {
-                self.for_part.wake_all(later);
-            }
         }
         matches!(self.close, Close::Asked { .. })
     }
 
     /// Whoever sends a message in parts has left it in the middle.
-    fn is_given_up(&self, connection: &Connection) -> bool {
-        self.is_abandoned && connection.is_inside_message()
+    fn is_given_up(&self) -> bool {
+        self.is_abandoned && self.is_inside
     }
 
-    /// Moves what is next into the connection; `false` when nothing is.
-    fn pull_one(&mut self, connection: &mut Connection) -> bool {
-        if connection.is_inside_message() {
-            return self.part.take().is_some_and(|part| connection.send_part(*part).is_ok());
-        }
-        let Some(item) = self.items.pop_front() else { return false };
-        self.bytes -= item.content.len();
-        match item.content {
-            Content::Whole(Outgoing::Message(message)) => connection.send(message).is_ok(),
-            Content::Whole(Outgoing::Prepared(prepared)) => connection.send_prepared(&prepared).is_ok(),
-            Content::FirstPart(part) => connection.send_part(part).is_ok(),
-        }
+    /// Whether a message in parts is under way that is not a bare connection's.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.is_inside
     }
 
     /// Closes, if that was asked for, in front of what is still queued.
@@ -441,10 +517,11 @@ impl Outbox {
     pub(crate) fn park(&mut self, connection: &Connection, most: usize, cx: &Context<'_>, later: &mut Later) -> bool {
         let can_pull = connection.is_open() && connection.transmit_len() < most;
         let has_next = match connection.is_inside_message() {
-            true => self.part.is_some(),
+            true => self.is_inside && self.part.is_some(),
             false => !self.items.is_empty(),
         };
-        if self.is_given_up(connection) && connection.is_open() || can_pull && (has_next || matches!(self.close, Close::Asked { .. })) {
+        let is_close_due = matches!(self.close, Close::Asked { .. });
+        if connection.is_open() && self.is_given_up() || can_pull && (has_next || is_close_due) {
             return false;
         }
         if self.items.is_empty() {
@@ -478,8 +555,8 @@ impl Outbox {
         self.for_end.wake_all(later);
     }
 
-    /// Messages that were moved into the connection or dropped.
+    /// Messages, and parts after the first, that were moved into the connection or dropped.
     fn pulled(&self) -> u64 {
-        self.queued - self.items.len() as u64
+        self.queued - self.items.len() as u64 - u64::from(self.part.is_some())
     }
 }

@@ -52,7 +52,7 @@ impl Receiver {
     }
 
     /// The next part of a message, or `None` when the connection has ended. A message that arrives whole is one part, which is the last;
-    /// one that is larger than [`part_size`](crate::UpgraderBuilder::part_size) is several.
+    /// one that is larger than [`part_size`](crate::UpgraderBuilder::part_size) is several. `recv` after some of them begins with the next message.
     ///
     /// Cancel-safe: a part is taken only when this becomes ready.
     ///
@@ -73,7 +73,9 @@ impl Receiver {
         if let Some(begun) = self.gather.take() {
             return Some(begun);
         }
-        poll_fn(|cx| self.poll_part(cx)).await
+        let part = poll_fn(|cx| self.poll_part(cx)).await?;
+        self.gather.passed(&part);
+        Some(part)
     }
 
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {

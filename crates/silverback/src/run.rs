@@ -63,7 +63,7 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
                     Some(waker) if self.handler.is_none() || !waker.will_wake(cx.waker()) => waker.wake(),
                     _ => {}
                 },
-                Poll::Ready(Some(_)) => {}
+                Poll::Ready(Some(_)) => self.shared.close_inbox(),
             }
         }
         self.driver.poll_without_reading(cx)

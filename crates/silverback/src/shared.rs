@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::inbox::Inbox;
 use crate::later::Later;
-use crate::outbox::{Content, Outbox, Rejected};
+use crate::outbox::{Batch, Content, Outbox, Rejected};
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::queue::{QueueFill, QueueLimits};
 use crate::sync::{Mutex, lock};
@@ -166,7 +166,21 @@ impl Shared {
     /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether
     /// a close has to wait behind messages.
     pub(crate) fn pull(&self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant) -> bool {
-        self.outbox(|outbox, later| outbox.pull(connection, most, now, later))
+        let mut batch = Batch::default();
+        loop {
+            let room = most.saturating_sub(connection.transmit_len());
+            lock(&self.outbox).take(connection, room, &mut batch);
+            if batch.is_empty() {
+                return self.outbox(|outbox, later| outbox.settle(connection, now, later));
+            }
+            batch.send(connection); // which may compress, and takes as long as it takes
+            self.outbox(|outbox, later| outbox.pulled_until(connection.written().end, later));
+        }
+    }
+
+    /// Whether a message in parts is under way that is not a bare connection's.
+    pub(crate) fn is_inside(&self) -> bool {
+        lock(&self.outbox).is_inside()
     }
 
     /// Closes in front of what is still queued, which has had its time.
@@ -192,6 +206,11 @@ impl Shared {
     /// Prepares to sleep until there is room in the inbox. `false` when there is.
     pub(crate) fn park_for_inbox(&self, cx: &Context<'_>) -> bool {
         self.inbox(|inbox, later| inbox.park(cx, later))
+    }
+
+    /// What arrives from now on is for nobody: something has been dropped, and what comes behind it would have a hole.
+    pub(crate) fn close_inbox(&self) {
+        lock(&self.inbox).close();
     }
 
     /// Hands what has arrived to the receiver, if there still is one. The waker is the receiver's, if it sleeps.

@@ -7,12 +7,12 @@ use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part};
+use bytes::{Bytes, BytesMut};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Text};
 
 use crate::drain::{ConnectionId, Fleet};
 use crate::drive::Drive;
-use crate::driver::Driver;
+use crate::driver::{Driver, now};
 use crate::gather::Gather;
 use crate::outgoing::Outgoing;
 use crate::queue::QueueLimits;
@@ -21,6 +21,7 @@ use crate::run::{HandlerResult, Run};
 use crate::sender::{Closed, Sender};
 use crate::shared::Shared;
 use crate::transport::{Stream, Transport};
+use crate::writer::BareWriter;
 
 /// A WebSocket connection.
 ///
@@ -78,7 +79,7 @@ impl WebSocket {
 
     /// Writes the answer to the handshake.
     pub(crate) async fn write_preface(&mut self) {
-        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
+        self.written().await;
     }
 
     /// The next message, or `None` when the connection has ended; then [`close_report`](Self::close_report) tells how.
@@ -107,7 +108,9 @@ impl WebSocket {
         if let Some(begun) = self.gather.take() {
             return Some(begun);
         }
-        poll_fn(|cx| self.poll_recv_part(cx)).await
+        let part = poll_fn(|cx| self.poll_recv_part(cx)).await?;
+        self.gather.passed(&part);
+        Some(part)
     }
 
     fn poll_recv_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
@@ -128,8 +131,8 @@ impl WebSocket {
     /// any other, by the next call on this connection.
     ///
     /// # Errors
-    /// [`Closed`] gives the message back once the connection is closing or has ended, and while a message is being sent in parts. A message that was
-    /// taken and then lost with the connection is counted in [`CloseReport::unsent`].
+    /// [`Closed`] gives the message back once the connection is closing or has ended. A message that was taken and then lost with the
+    /// connection is counted in [`CloseReport::unsent`].
     pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Closed> {
         self.make_room().await;
         match message.into() {
@@ -137,36 +140,49 @@ impl WebSocket {
             Outgoing::Prepared(prepared) => self.driver.connection().send_prepared(&prepared),
         }
         .map_err(|not_sent| Closed(not_sent.into_message()))?;
-        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
+        self.written().await;
         Ok(())
     }
 
-    /// Sends the next part of a message (RFC 6455, 5.4), waiting until the kernel has taken it. The kind of the message is that of its first piece.
-    /// No other message can be sent until its last part is.
-    ///
-    /// Cancel-safe as [`send`](Self::send) is.
-    ///
-    /// # Errors
-    /// [`Closed`] gives the piece back once the connection is closing or has ended.
+    /// Begins a text message that is sent in parts (RFC 6455, 5.4). Nothing else can be sent on this connection until it is finished; what
+    /// [`Sender`]s queue waits.
     ///
     /// ```no_run
     /// # async fn example(mut socket: silverback::WebSocket) -> Result<(), silverback::Closed> {
-    /// use silverback::Part;
-    ///
-    /// socket.send_part(Part { piece: "a long ".into(), is_last: false }).await?;
-    /// socket.send_part(Part { piece: "story".into(), is_last: true }).await?;
+    /// let mut message = socket.write_text();
+    /// message.write("a long ").await?;
+    /// message.write("story").await?;
+    /// message.finish().await?;
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn send_part(&mut self, part: Part) -> Result<(), Closed> {
-        self.make_room().await;
-        self.driver.connection().send_part(part).map_err(|not_sent| Closed(not_sent.into_message()))?;
-        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
-        Ok(())
+    pub fn write_text(&mut self) -> BareWriter<'_, Text> {
+        BareWriter::new(self)
     }
 
-    /// So that sends that are given up do not pile up.
-    async fn make_room(&mut self) {
+    /// As [`write_text`](Self::write_text), of a binary message.
+    pub fn write_binary(&mut self) -> BareWriter<'_, Bytes> {
+        BareWriter::new(self)
+    }
+
+    /// Encodes a part. Before it, [`make_room`](Self::make_room); after it, [`written`](Self::written).
+    pub(crate) fn encode_part(&mut self, part: Part) -> Result<(), Closed> {
+        self.driver.connection().send_part(part).map_err(|not_sent| Closed(not_sent.into_message()))
+    }
+
+    /// Waits until the kernel has all that was sent.
+    pub(crate) async fn written(&mut self) {
+        poll_fn(|cx| self.poll_until(cx, Driver::has_written)).await;
+    }
+
+    /// A message in parts is given up: nothing else can end it (RFC 6455, 5.4).
+    pub(crate) fn abandon_message(&mut self) {
+        let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "a message was given up before its end");
+        self.driver.connection().close_because(frame, "a message that was sent in parts was given up before its end", now());
+    }
+
+    /// So that sends that are given up do not pile up, and a message that a `Sender` writes in parts comes to its end.
+    pub(crate) async fn make_room(&mut self) {
         if !self.driver.has_room() {
             poll_fn(|cx| self.poll_until(cx, Driver::has_room)).await;
         }
@@ -188,7 +204,14 @@ impl WebSocket {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        if self.driver.poll_without_reading(cx).is_ready() || is_done(&self.driver) { Poll::Ready(()) } else { Poll::Pending }
+        loop {
+            if self.driver.poll_without_reading(cx).is_ready() || is_done(&self.driver) {
+                return Poll::Ready(());
+            }
+            if self.driver.park(cx) {
+                return Poll::Pending;
+            }
+        }
     }
 
     fn arrived_bytes(&self) -> usize {

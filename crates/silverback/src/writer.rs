@@ -7,6 +7,7 @@ use bytes::Bytes;
 use silverback_wire::{Message, Part, Text};
 use tokio::sync::SemaphorePermit;
 
+use crate::WebSocket;
 use crate::outbox::Content;
 use crate::sender::Closed;
 use crate::shared::Shared;
@@ -30,6 +31,64 @@ enum State {
     NotBegun,
     Begun,
     Finished,
+}
+
+/// Sends one message in parts on a bare connection: [`WebSocket::write_text`], [`WebSocket::write_binary`]. As long as it lives nothing else can be
+/// sent or received there. Dropping it in the middle closes the connection with 1011.
+#[must_use = "a message that is not finished ends its connection"]
+pub struct BareWriter<'a, P> {
+    socket: &'a mut WebSocket,
+    state: State,
+    kind: PhantomData<P>,
+}
+
+impl<'a, P: Piece> BareWriter<'a, P> {
+    pub(crate) fn new(socket: &'a mut WebSocket) -> Self {
+        Self { socket, state: State::NotBegun, kind: PhantomData }
+    }
+
+    /// Sends the next part, waiting until the kernel has taken it.
+    ///
+    /// Cancel-safe in this sense: a frame is never cut. Dropped before it is ready, the part is either not sent, or sent whole by the next call.
+    ///
+    /// # Errors
+    /// [`Closed`] gives the part back once the connection is closing or has ended.
+    pub async fn write(&mut self, part: impl Into<P>) -> Result<(), Closed> {
+        self.send(Part { piece: part.into().into(), is_last: false }).await
+    }
+
+    /// Ends the message, waiting until the kernel has taken it.
+    ///
+    /// Not cancel-safe: dropped before it is ready, the message is given up unless its end is on its way.
+    ///
+    /// # Errors
+    /// [`Closed`] once the connection is closing or has ended.
+    pub async fn finish(mut self) -> Result<(), Closed> {
+        self.send(Part { piece: P::default().into(), is_last: true }).await
+    }
+
+    async fn send(&mut self, part: Part) -> Result<(), Closed> {
+        self.socket.make_room().await;
+        // From here on the part is sent, whether or not this future is dropped.
+        self.state = if part.is_last { State::Finished } else { State::Begun };
+        self.socket.encode_part(part)?;
+        self.socket.written().await;
+        Ok(())
+    }
+}
+
+impl<P> Drop for BareWriter<'_, P> {
+    fn drop(&mut self) {
+        if self.state == State::Begun {
+            self.socket.abandon_message();
+        }
+    }
+}
+
+impl<P> fmt::Debug for BareWriter<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BareWriter").field("state", &self.state).finish_non_exhaustive()
+    }
 }
 
 /// What a message can be written in: [`Text`] or [`Bytes`].

@@ -8,8 +8,7 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use silverback::{
-    Budget, CloseCode, CloseReport, Deflate, Dialer, HandlerResult, Overflow, Part, Prepared, QueueLimits, Receiver, Sender, Upgrader,
-    WebSocket,
+    Budget, CloseCode, CloseReport, Deflate, Dialer, HandlerResult, Overflow, Prepared, QueueLimits, Receiver, Sender, Upgrader, WebSocket,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{sleep, timeout};
@@ -135,12 +134,12 @@ async fn act_bare(actions: Vec<Action>, mut socket: WebSocket) {
             Action::Send(size) | Action::TrySend(size) | Action::Offer(_, size) => socket.send(payload(size)).await.is_err(),
             Action::Prepared(size) => socket.send(Prepared::new(payload(size))).await.is_err(),
             Action::Parts(parts, is_finished) => {
+                let mut message = socket.write_binary();
                 let mut is_closed = false;
                 for part in 0..parts {
-                    let part = Part { piece: payload(part * 100).into(), is_last: is_finished && part + 1 == parts };
-                    is_closed |= socket.send_part(part).await.is_err();
+                    is_closed |= message.write(payload(part * 100)).await.is_err();
                 }
-                is_closed
+                is_closed || (is_finished && message.finish().await.is_err())
             }
             Action::Receive => matches!(timeout(Duration::from_secs(1), socket.recv()).await, Ok(None)),
             Action::ReceivePart => matches!(timeout(Duration::from_secs(1), socket.recv_part()).await, Ok(None)),

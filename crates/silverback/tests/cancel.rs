@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use raw::{frame, raw};
-use silverback::{Cause, CloseCode, Dialer, Part, QueueLimits, TransportEnd, Upgrader};
+use silverback::{Cause, CloseCode, Dialer, QueueLimits, TransportEnd, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
@@ -270,26 +270,26 @@ async fn a_recv_part_that_is_dropped_at_every_byte_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bare_send_part_that_is_dropped_is_sent_once_whole_and_in_its_place() {
+async fn a_bare_write_that_is_dropped_is_sent_once_whole_and_in_its_place() {
     let (mut raw, mut server) = raw(&Upgrader::default(), 7).await;
     let reading = tokio::spawn(async move {
-        let mut out = vec![0; 100 * 12];
+        let mut out = vec![0; 99 * 12 + 2];
         raw.read_exact(&mut out).await.unwrap();
         out
     });
-    for number in 0..100u8 {
-        let part = Part { piece: vec![number; 10].into(), is_last: number == 99 };
-        if let Some(sent) = poll_once(server.send_part(part)).await {
+    let mut message = server.write_binary();
+    for number in 0..99u8 {
+        if let Some(sent) = poll_once(message.write(vec![number; 10])).await {
             sent.unwrap();
         }
         tokio::task::yield_now().await;
     }
-    assert!(poll_once(server.recv()).await.is_none());
-    tokio::spawn(async move { server.recv().await });
+    message.finish().await.unwrap();
     let out = reading.await.unwrap();
-    for (number, frame) in out.chunks(12).enumerate() {
+    for (number, frame) in out.chunks(12).take(99).enumerate() {
         assert_eq!(frame[2..], [number as u8; 10]);
     }
+    assert_eq!(out[99 * 12..], [0x80, 0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -282,7 +282,8 @@ async fn a_handler_that_empties_a_full_inbox_in_the_same_poll_wakes_nobody() {
     let wakes = Arc::new(Counting(AtomicUsize::new(0)));
     let waker = Waker::from(wakes.clone());
     let received = Arc::new(AtomicUsize::new(0));
-    let mut run = Box::pin(server.run({
+    // Without the runtime's budget, which would end the poll before the inbox was full.
+    let mut run = Box::pin(tokio::task::coop::unconstrained(server.run({
         let received = received.clone();
         |_tx, mut rx| async move {
             while rx.recv().await.is_some() {
@@ -290,7 +291,7 @@ async fn a_handler_that_empties_a_full_inbox_in_the_same_poll_wakes_nobody() {
             }
             Ok(())
         }
-    }));
+    })));
     assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     assert_eq!(received.load(Ordering::Relaxed), 300, "all in one poll");
     assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
@@ -349,4 +350,24 @@ impl<S: tokio::io::AsyncWrite + Unpin> tokio::io::AsyncWrite for Unflushable<S> 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_receives_without_waiting_lets_others_on() {
+    let (mut raw, server) = raw(&Upgrader::default(), 64 * 1024).await;
+    raw.write_all(&frame(0x82, b"m").repeat(250)).await.unwrap();
+    let received = Arc::new(AtomicUsize::new(0));
+    let seen = received.clone();
+    tokio::spawn(server.run(move |_tx, mut rx| async move {
+        while rx.recv().await.is_some() {
+            seen.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }));
+    let mut turns = 0;
+    while received.load(Ordering::Relaxed) < 250 {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    assert!(turns > 1, "250 messages are more than one turn");
 }

@@ -253,3 +253,29 @@ async fn a_graceful_shutdown_forgets_upgraded_connections_and_a_drain_does_not()
     let drained = timeout(DEADLINE, draining).await.unwrap().unwrap();
     assert_eq!((drained.closed, drained.left.len()), (1, 0));
 }
+
+/// Something is queued before the upgrade, as a hub's welcome is, and the HTTP connection is given up.
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_fails_ends_its_connection_with_a_report() {
+    let (ours, mut theirs) = tokio::io::duplex(4096);
+    let (found, socket) = tokio::sync::oneshot::channel();
+    let found = std::sync::Mutex::new(Some(found));
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        let (_, socket) = Upgrader::default().upgrade(&mut request).unwrap();
+        let _ = found.lock().unwrap().take().unwrap().send(socket);
+        async { std::future::pending::<Result<http::Response<Full<Bytes>>, std::convert::Infallible>>().await }
+    });
+    let serving = tokio::spawn(timeout(
+        Duration::from_secs(1),
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(ours), service).with_upgrades(),
+    ));
+    theirs.write_all(GOOD.as_bytes()).await.unwrap();
+    let mut socket = socket.await.unwrap();
+    let _ = serving.await;
+    socket.sender().try_send("welcome").unwrap();
+    let report = socket.run(|tx, _rx| async move {
+        tx.closed().await;
+        Ok(())
+    });
+    assert_eq!(report.await.unsent.messages, 1);
+}

@@ -194,10 +194,11 @@ async fn a_write_that_is_dropped_has_sent_nothing() {
 async fn a_bare_connection_sends_and_receives_in_parts_too() {
     let upgrader = Upgrader::builder().part_size(4).build();
     let (mut server, mut client) = pair(upgrader, 4096).await;
-    client.send_part(part("one", false)).await.unwrap();
-    assert!(client.send("other").await.is_err(), "messages do not interleave");
-    client.send_part(part("two", false)).await.unwrap();
-    client.send_part(part("three", true)).await.unwrap();
+    let mut message = client.write_text();
+    message.write("one").await.unwrap();
+    message.write("two").await.unwrap();
+    message.write("three").await.unwrap();
+    message.finish().await.unwrap();
     client.send("tiny").await.unwrap();
     let mut text = String::new();
     loop {
@@ -215,21 +216,137 @@ async fn a_bare_connection_sends_and_receives_in_parts_too() {
 async fn whoever_wants_whole_messages_gets_them_whatever_the_part_size_and_however_often_the_future_is_dropped() {
     let upgrader = Upgrader::builder().part_size(4).build();
     let (mut server, mut client) = pair(upgrader, 4096).await;
-    client.send_part(part("öne", false)).await.unwrap();
-    client.send_part(part("twö", false)).await.unwrap();
+    let mut message = client.write_text();
+    message.write("öne").await.unwrap();
+    message.write("twö").await.unwrap();
     for _ in 0..3 {
         assert!(poll_once(server.recv()).await.is_none());
     }
-    client.send_part(part("three", true)).await.unwrap();
+    message.write("three").await.unwrap();
+    message.finish().await.unwrap();
     assert_eq!(server.recv().await, Some("önetwöthree".into()));
-    client.send_part(part(b"12345".to_vec(), false)).await.unwrap();
+    let mut message = client.write_binary();
+    message.write(b"12345".to_vec()).await.unwrap();
     assert!(poll_once(server.recv()).await.is_none());
     let running = tokio::spawn(server.run(|_tx, mut rx| async move {
         assert_eq!(rx.recv().await, Some(Message::binary(b"1234567890".to_vec())), "also when `run` begins in the middle");
         assert_eq!(rx.recv_part().await, None);
         Ok(())
     }));
-    client.send_part(part(b"67890".to_vec(), true)).await.unwrap();
+    message.write(b"67890".to_vec()).await.unwrap();
+    message.finish().await.unwrap();
     client.close(CloseCode::NORMAL, "").await;
     running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_message_that_is_dropped_in_the_middle_ends_its_connection_with_1011() {
+    let (mut server, mut client) = pair(Upgrader::default(), 4096).await;
+    drop(server.write_text());
+    server.send("nothing has happened").await.unwrap();
+    assert_eq!(client.recv().await, Some("nothing has happened".into()));
+    server.write_text().write("half").await.unwrap();
+    assert!(server.send("more").await.is_err());
+    tokio::spawn(async move { server.recv().await });
+    assert_eq!(client.recv().await, None);
+    assert_eq!(client.close_report().unwrap().received.as_ref().unwrap().code, Some(CloseCode::INTERNAL_ERROR));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_connection_waits_for_the_message_that_a_sender_writes_and_the_other_way_round() {
+    let (mut server, mut client) = pair(Upgrader::default(), 4096).await;
+    let tx = server.sender();
+    let mut message = tx.write_text().await.unwrap();
+    message.write("AAA").await.unwrap();
+    assert!(poll_once(server.recv()).await.is_none());
+    for _ in 0..3 {
+        assert!(poll_once(server.send("bbb")).await.is_none(), "messages do not interleave");
+    }
+    assert!(poll_once(server.write_text().write("ccc")).await.is_none());
+    message.finish().await.unwrap();
+    let mut bare = server.write_text();
+    bare.write("DDD").await.unwrap();
+    tx.send("eee").await.unwrap();
+    bare.finish().await.unwrap();
+    tokio::spawn(async move { server.recv().await });
+    for expected in ["AAA", "DDD", "eee"] {
+        assert_eq!(client.recv().await, Some(expected.into()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_ends_a_message_that_a_bare_connection_has_begun() {
+    let (mut server, mut client) = pair(Upgrader::default(), 4096).await;
+    let tx = server.sender();
+    let mut message = server.write_text();
+    message.write("half").await.unwrap();
+    tx.begin_close(CloseCode::NORMAL, "");
+    let _ = message.write("more").await;
+    assert!(message.finish().await.is_err());
+    tokio::spawn(async move { server.recv().await });
+    assert_eq!(client.recv().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn parts_have_about_the_size_that_was_asked_for() {
+    let (mut server, mut client) = pair(Upgrader::builder().part_size(1024).build(), 64 * 1024).await;
+    tokio::spawn(async move { client.send(vec![7; 600 * 1024]).await });
+    let mut total = 0;
+    while total < 600 * 1024 {
+        let part = server.recv_part().await.unwrap();
+        assert!(part.piece.len() <= 1025, "{}", part.piece.len());
+        total += part.piece.len();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_message_of_which_a_part_was_received_is_no_message() {
+    let (mut server, mut client) = pair(Upgrader::builder().part_size(4).build(), 4096).await;
+    client.send("the beginning, the middle, the end").await.unwrap();
+    client.send("next").await.unwrap();
+    assert!(!server.recv_part().await.unwrap().is_last);
+    assert_eq!(server.recv().await, Some("next".into()));
+}
+
+/// A frame whose payload needs the long form of its length, with the mask 0.
+fn large_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    [&[first, 0xff][..], &(payload.len() as u64).to_be_bytes(), &[0; 4], payload].concat()
+}
+
+/// After our Close, what finds no room is dropped; what comes behind it would make a message with a hole.
+#[tokio::test(start_paused = true)]
+async fn a_message_is_never_received_without_its_middle() {
+    let upgrader = Upgrader::builder().message_limit(8 << 20).part_size(32 * 1024).close_timeout(Duration::from_secs(60)).build();
+    let (mut raw, server) = raw(&upgrader, 64 * 1024).await;
+    let (tx, mut rx, drive) = server.split();
+    tokio::spawn(drive);
+    tx.begin_close(CloseCode::NORMAL, "");
+    raw.write_all(&large_frame(0x01, &vec![b'a'; 900 * 1024])).await.unwrap();
+    raw.write_all(&frame(0x80, b"z")).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    let receiving = tokio::spawn(async move { rx.recv().await });
+    sleep(Duration::from_secs(1)).await;
+    raw.write_all(&frame(0x82, &[0xff])).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    drop(raw);
+    assert_eq!(receiving.await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_waits_for_the_last_part_and_for_nothing_that_was_given_up() {
+    let (server, _client) = pair(Upgrader::builder().heartbeat(None).build(), 4096).await;
+    let (tx, _rx, drive) = server.split();
+    let mut drive = Box::pin(drive);
+    let mut message = tx.write_text().await.unwrap();
+    message.write("x").await.unwrap();
+    assert!(poll_once(drive.as_mut()).await.is_none());
+    message.finish().await.unwrap();
+    assert_eq!(poll_once(tx.flush()).await, None, "its end is still in the queue");
+    assert!(poll_once(drive.as_mut()).await.is_none());
+    assert_eq!(poll_once(tx.flush()).await, Some(true));
+
+    let mut message = tx.write_text().await.unwrap();
+    message.write("never").await.unwrap();
+    drop(message);
+    assert_eq!(poll_once(tx.flush()).await, Some(true));
 }

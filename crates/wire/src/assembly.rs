@@ -59,6 +59,10 @@ impl Assembly {
         Ok(())
     }
 
+    pub(crate) fn room_in_part(&self, size: usize) -> usize {
+        size.saturating_add(1).saturating_sub(self.bytes.len()).max(1)
+    }
+
     /// What has come, if that is more than `size` bytes.
     pub(crate) fn cut(&mut self, size: usize) -> Option<Part> {
         if self.bytes.len() <= size {

@@ -13,7 +13,8 @@ pub struct Config {
     /// How long a message may take to arrive, from its first byte to its last; of one that is received in parts, to the next part. `None` waits for
     /// ever. Default: 2 minutes. A peer that sends a byte now and then is alive, and this is what ends it.
     pub message_timeout: Option<Duration>,
-    /// A message of more bytes than this is received in parts of about this size, as [`Event::Part`](crate::Event::Part). `None` receives every message
+    /// A message of more bytes than this is received in parts of about this size (a compressed one of up to
+    /// 16 KiB more), as [`Event::Part`](crate::Event::Part). `None` receives every message
     /// whole. Default: `None`.
     pub part_size: Option<usize>,
     /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
@@ -79,6 +80,9 @@ pub struct Keepalive {
     /// What is sent, such as `{"type":"heartbeat"}`.
     pub message: Message,
 }
+
+/// What comes again and again comes no more often than this, whatever was configured.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(1);
 
 /// `wait` from `from`, or in thirty years if there is no such time: a wait without an end may be configured.
 pub(crate) fn deadline(from: Instant, wait: Duration) -> Instant {

@@ -20,6 +20,9 @@ use crate::{
 /// Pings and reads nothing costs a bounded amount.
 const PONG_ROOM: usize = 16 * 1024;
 
+/// A deadline that passed so long ago passed because this end was not there to see it.
+const OVERSIGHT: Duration = Duration::from_secs(1);
+
 /// Which end of the connection this is. It decides who masks (RFC 6455, 5.1) and who ends TCP (7.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -60,13 +63,16 @@ pub enum NotSent {
     /// Another message is being sent in parts, and messages must not interleave (RFC 6455, 5.4). Send its last part first.
     #[error("another message is being sent in parts: the message was not sent")]
     InsideMessage(Message),
+    /// The piece is of another kind than the message that it was to continue.
+    #[error("a message is text or binary from its first part to its last: the part was not sent")]
+    OtherKind(Message),
 }
 
 impl NotSent {
     /// The message.
     pub fn into_message(self) -> Message {
         match self {
-            Self::Closed(message) | Self::InsideMessage(message) => message,
+            Self::Closed(message) | Self::InsideMessage(message) | Self::OtherKind(message) => message,
         }
     }
 }
@@ -143,6 +149,7 @@ pub struct Connection {
 /// A message of which a part was sent and more are to come.
 #[derive(Debug, Clone, Copy)]
 struct Sending {
+    is_text: bool,
     is_compressed: bool,
 }
 
@@ -239,6 +246,10 @@ impl Connection {
             return;
         }
         self.pulse.heard(now);
+        // Nobody looked for so long that the timer could not fire: that time is ours.
+        if self.late_at.is_some_and(|late_at| late_at + OVERSIGHT < now) {
+            self.late_at = None;
+        }
         self.incoming.bytes += bytes.len() as u64;
         if matches!(self.state, State::Open | State::Closing { .. }) {
             self.reader.feed(bytes);
@@ -313,17 +324,19 @@ impl Connection {
     /// other message can be; control frames go between the parts.
     ///
     /// # Errors
-    /// [`NotSent::Closed`] gives the piece back once this end has sent Close or the connection has ended.
+    /// [`NotSent`] gives the piece back once this end has sent Close or the connection has ended, and when it is of another kind than the first.
     pub fn send_part(&mut self, part: Part) -> Result<(), NotSent> {
         if !self.is_open() {
             return Err(NotSent::Closed(part.piece));
         }
+        let is_text = matches!(part.piece, Message::Text(_));
         let (opcode, sending) = match self.sending {
+            Some(sending) if sending.is_text != is_text => return Err(NotSent::OtherKind(part.piece)),
             Some(sending) => (Opcode::Continuation, sending),
             None if part.is_last => return self.send(part.piece),
             None => {
                 let is_compressed = self.deflate.as_ref().is_some_and(|codec| codec.compressor.is_able());
-                (part.piece.opcode(), Sending { is_compressed })
+                (part.piece.opcode(), Sending { is_text, is_compressed })
             }
         };
         let is_first = self.sending.is_none();
@@ -431,12 +444,19 @@ impl Connection {
         Some(&mut self.transmit)
     }
 
-    /// Tells that bytes wait which the transport does not take now. If it takes none of them for
-    /// [`write_timeout`](Config::write_timeout), the connection has ended.
+    /// Tells that bytes wait which the transport does not take, or does not pass on, now. If it takes none of them for
+    /// [`write_timeout`](Config::write_timeout), the connection has ended, unless [`transmit_flowing`](Self::transmit_flowing) was called before.
     pub fn transmit_blocked(&mut self, now: Instant) {
         if self.config.write_timeout.is_some() && self.is_open() {
             let (config, opened) = (&self.config, self.opened);
             self.deadlines.get_or_insert_with(|| Box::new(Deadlines::new(config, opened))).blocked(self.transmit.taken(), now);
+        }
+    }
+
+    /// Tells that the transport has taken and passed on everything.
+    pub fn transmit_flowing(&mut self) {
+        if let Some(deadlines) = &mut self.deadlines {
+            deadlines.flowing();
         }
     }
 
@@ -645,10 +665,10 @@ impl Connection {
 
     fn check_heartbeat(&mut self, now: Instant) {
         let Some(heartbeat) = self.config.heartbeat else { return };
-        match self.pulse.check(heartbeat, now) {
+        match self.pulse.check(heartbeat, self.transmit.taken(), now) {
             Verdict::Alive => {}
             // Where so much waits already, one of these bytes will do as well.
-            Verdict::Ask(_) | Verdict::Reassure if self.transmit.remaining() >= PONG_ROOM => {}
+            Verdict::Reassure if self.transmit.remaining() >= PONG_ROOM => {}
             Verdict::Ask(payload) => self.transmit.copied_frame(self.role, Header::whole(Opcode::Ping), &payload),
             Verdict::Reassure => self.pong(Bytes::new()),
             Verdict::Dead(silence) => {
@@ -696,7 +716,7 @@ impl Connection {
     }
 
     fn view(&self) -> View {
-        View { is_reading: !self.pulse.is_suspended(), is_writing: self.transmit.has_remaining(), taken: self.transmit.taken() }
+        View { is_reading: !self.pulse.is_suspended(), taken: self.transmit.taken() }
     }
 
     fn message_arrived(&mut self, now: Instant) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Config;
-use crate::config::deadline;
+use crate::config::{SHORTEST, deadline};
 
 /// Kept in a box that is made when it is first needed: with the defaults, when a write stalls.
 #[derive(Debug)]
@@ -52,6 +52,11 @@ impl Deadlines {
         self.message_at = now;
     }
 
+    /// The transport takes everything.
+    pub(crate) fn flowing(&mut self) {
+        self.stall = None;
+    }
+
     /// The transport has taken so many bytes in all and takes no more now.
     pub(crate) fn blocked(&mut self, taken: u64, now: Instant) {
         match self.stall {
@@ -80,7 +85,7 @@ impl Deadlines {
             Due::Idle => config.idle_timeout.filter(|_| view.is_reading).map(|timeout| deadline(self.message_at, timeout)),
             Due::Expired => self.expires_at,
             Due::Stalled => {
-                let stall = self.stall.filter(|stall| view.is_writing && stall.taken == view.taken)?;
+                let stall = self.stall.filter(|stall| stall.taken == view.taken)?;
                 config.write_timeout.map(|timeout| deadline(stall.since, timeout))
             }
             Due::KeepAlive => self.keepalive.map(|(at, _)| at),
@@ -94,7 +99,7 @@ impl Deadlines {
 
     /// Settles when the next keep-alive message is due.
     pub(crate) fn settle_keepalive(&mut self, every: Duration, sent: u64, now: Instant) {
-        self.keepalive = Some((deadline(now, every), sent));
+        self.keepalive = Some((deadline(now, every.max(SHORTEST)), sent));
     }
 }
 
@@ -102,7 +107,5 @@ impl Deadlines {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) is_reading: bool,
-    /// Bytes wait to be written.
-    pub(crate) is_writing: bool,
     pub(crate) taken: u64,
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Heartbeat;
-use crate::config::deadline;
+use crate::config::{SHORTEST, deadline};
 
 /// When the peer was last heard, and what was asked since. Hearing from it stores a time and touches no timer: the next deadline
 /// is worked out when somebody asks.
@@ -20,9 +20,15 @@ pub(crate) struct Pulse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ping {
     NotNeeded,
-    /// Sent at this time, and not yet answered by its Pong.
-    Sent(Instant),
+    /// Sent at this time, and not yet answered by its Pong. The transport had then taken so many bytes.
+    Sent {
+        at: Instant,
+        taken: u64,
+    },
 }
+
+/// A Ping of ours, masked. That it was taken says nothing about the peer.
+const PING_FRAME: u64 = 10;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -47,7 +53,7 @@ impl Pulse {
     /// A Pong came: how long it took, if it answers the Ping that was sent last.
     pub(crate) fn pong(&mut self, payload: &[u8], now: Instant) -> Option<Duration> {
         match self.ping {
-            Ping::Sent(at) if payload == self.count.to_be_bytes() => {
+            Ping::Sent { at, .. } if payload == self.count.to_be_bytes() => {
                 self.ping = Ping::NotNeeded;
                 let took = now.saturating_duration_since(at);
                 self.round_trip = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
@@ -84,17 +90,19 @@ impl Pulse {
 
     pub(crate) fn deadline(&self, heartbeat: Heartbeat) -> Instant {
         if self.is_suspended {
-            return deadline(self.heard, heartbeat.ping_after);
+            return deadline(self.heard, heartbeat.ping_after.max(SHORTEST));
         }
         match self.asked_at() {
-            Some(at) => deadline(at, heartbeat.dead_after.saturating_sub(heartbeat.ping_after)),
-            None => deadline(self.heard, heartbeat.ping_after),
+            Some(at) => deadline(at, heartbeat.dead_after.saturating_sub(heartbeat.ping_after).max(SHORTEST)),
+            None => deadline(self.heard, heartbeat.ping_after.max(SHORTEST)),
         }
     }
 
     /// A peer is dead only when it was asked and had its time to answer, counted from the question: if nobody looked for a minute, that
     /// minute is ours and not the peer's.
-    pub(crate) fn check(&mut self, heartbeat: Heartbeat, now: Instant) -> Verdict {
+    ///
+    /// Nor is it dead while it takes what is written to it, `taken` bytes so far: it may be slow to come to the Ping behind that.
+    pub(crate) fn check(&mut self, heartbeat: Heartbeat, taken: u64, now: Instant) -> Verdict {
         if self.deadline(heartbeat) > now {
             return Verdict::Alive;
         }
@@ -102,18 +110,25 @@ impl Pulse {
             self.heard = now;
             return Verdict::Reassure;
         }
-        if self.asked_at().is_some() {
-            return Verdict::Dead(now.saturating_duration_since(self.heard));
+        match self.ping {
+            Ping::Sent { at, taken: before } if at >= self.heard && taken.saturating_sub(before) <= PING_FRAME => {
+                return Verdict::Dead(now.saturating_duration_since(self.heard));
+            }
+            Ping::Sent { at, .. } if at >= self.heard => {
+                self.ping = Ping::Sent { at: now, taken }; // one question at a time
+                return Verdict::Alive;
+            }
+            _ => {}
         }
         self.count = self.count.wrapping_add(1);
-        self.ping = Ping::Sent(now);
+        self.ping = Ping::Sent { at: now, taken };
         Verdict::Ask(self.count.to_be_bytes())
     }
 
     /// When a Ping went out in this silence. One from before the peer was last heard asked about an earlier silence.
     fn asked_at(&self) -> Option<Instant> {
         match self.ping {
-            Ping::Sent(at) if at >= self.heard => Some(at),
+            Ping::Sent { at, .. } if at >= self.heard => Some(at),
             _ => None,
         }
     }

@@ -66,8 +66,8 @@ impl Prepared {
         &self.0.plain
     }
 
-    /// The message as this kind of compressor makes it; `None` when it does not shrink. Whoever comes first makes it, and others wait the few
-    /// microseconds that takes.
+    /// The message as this kind of compressor makes it; `None` when it does not shrink. Whoever comes first makes it, and others wait as
+    /// long as that takes.
     pub(crate) fn compressed(&self, kind: Kind) -> Option<Compressed> {
         let mut known = self.0.compressed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, compressed)) = known.iter().find(|(other, _)| *other == kind) {

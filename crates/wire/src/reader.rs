@@ -95,7 +95,8 @@ impl Reader {
                     if left > 0 && self.input.is_empty() && !has_more(&decompressor) {
                         return self.wait();
                     }
-                    let part = self.take_part(mask, taken, left.min(self.input.len()), config, decompressor.as_deref_mut())?;
+                    let here = left.min(self.input.len()).min(self.room_in_part(config));
+                    let part = self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?;
                     let (taken, left) = (taken + part, left - part);
                     self.at = Position::Payload { fin, mask, taken, left };
                     if let Some(part) = self.cut_part(config) {
@@ -211,6 +212,14 @@ impl Reader {
         message.arrived(count);
         self.advance(count);
         Ok(count)
+    }
+
+    /// So many bytes make the next part large enough to be cut off. Compressed ones may make it larger by what is inflated at a time.
+    fn room_in_part(&self, config: &Config) -> usize {
+        match (config.part_size, &self.message) {
+            (Some(size), Some(message)) if !message.is_compressed => message.room_in_part(size),
+            _ => usize::MAX,
+        }
     }
 
     fn cut_part(&mut self, config: &Config) -> Option<Part> {

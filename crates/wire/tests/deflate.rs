@@ -384,14 +384,14 @@ proptest! {
     ) {
         let mut server = Life::compressing(Role::Server, Config::default(), &options, &takeover());
         let (agreement, _) = peer::agreements(&options, &takeover());
-        let mut peers = flate2::Decompress::new_with_window_bits(false, agreement.outgoing.window_bits);
+        let mut peers = flate2::Decompress::new_with_window_bits(false, agreement.outgoing().window_bits);
         for message in messages {
             server.connection.send(message.clone()).unwrap();
             for seen in server.writes() {
                 let mut payload = seen.payload;
                 if seen.first & RSV1 != 0 {
-                    if !agreement.outgoing.context_takeover {
-                        peers = flate2::Decompress::new_with_window_bits(false, agreement.outgoing.window_bits);
+                    if !agreement.outgoing().context_takeover {
+                        peers = flate2::Decompress::new_with_window_bits(false, agreement.outgoing().window_bits);
                     }
                     payload.extend([0, 0, 0xff, 0xff]);
                     let mut out = Vec::with_capacity(message.len() + 100);

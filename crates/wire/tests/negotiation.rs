@@ -43,7 +43,7 @@ fn client_takes(options: &Options, answer: &'static str) -> Result<Option<Agreem
 }
 
 fn shape(agreement: &Agreement) -> [(bool, u8); 2] {
-    [agreement.outgoing, agreement.incoming].map(|direction| (direction.context_takeover, direction.window_bits))
+    [agreement.outgoing(), agreement.incoming()].map(|direction| (direction.context_takeover, direction.window_bits))
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn a_message_in_parts_has_its_time_for_each() {
     (config.part_size, config.message_timeout, config.heartbeat) = (Some(10), Some(Duration::from_secs(60)), None);
     let mut life = Life::with(Role::Server, config);
     life.hears_frame(MORE | 0x02, &[0; 20]);
-    assert_eq!(life.at(50.0).hears_frame(MORE, &[0; 20]).len(), 1);
+    assert_eq!(life.at(50.0).hears_frame(MORE, &[0; 20]).len(), 2);
     assert_eq!(life.due(), Some(110.0));
     life.at(110.0).fires();
     is_too_slow(&mut life);

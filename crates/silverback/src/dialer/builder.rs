@@ -78,13 +78,20 @@ pub enum BuildError {
 }
 
 /// Makes a [`Dialer`].
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct DialerBuilder {
     settings: Settings,
     subprotocols: Option<Vec<String>>,
     /// The first thing that was wrong.
     error: Option<BuildError>,
+}
+
+/// Without the subprotocols, one of which may be a token.
+impl fmt::Debug for DialerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DialerBuilder").field("settings", &self.settings).field("error", &self.error).finish_non_exhaustive()
+    }
 }
 
 impl From<Settings> for DialerBuilder {

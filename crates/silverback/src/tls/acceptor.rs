@@ -19,6 +19,9 @@ use super::{ALPN, Certificate, provider};
 use crate::handshake::refuse;
 use crate::transport::Stream;
 
+/// A time without an end, which a clock can still add up.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The first byte of every TLS connection: the type of a handshake record (RFC 8446, 5.1).
 const HANDSHAKE: u8 = 0x16;
 
@@ -108,7 +111,7 @@ impl Acceptor {
     /// [`TlsAcceptError`] when there is no TLS.
     pub async fn accept<S: Stream>(&self, mut stream: S) -> Result<TlsStream<S>, TlsAcceptError> {
         let limit = self.handshake_timeout;
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + limit.min(FAR);
         let first = timeout_at(deadline, stream.read_u8()).await.map_err(|_| TlsAcceptError::Timeout(limit))?;
         match first.map_err(TlsAcceptError::Io)? {
             HANDSHAKE => {}

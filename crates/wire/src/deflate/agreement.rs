@@ -7,18 +7,25 @@ use super::{Options, Reservation};
 /// The compression that both ends of a connection have agreed on. Made by a handshake, given to
 /// [`Connection::with_deflate`](crate::Connection::with_deflate).
 #[derive(Debug)]
-#[non_exhaustive]
 pub struct Agreement {
-    /// What this end compresses.
-    pub outgoing: Direction,
-    /// What the peer compresses.
-    pub incoming: Direction,
+    pub(super) outgoing: Direction,
+    pub(super) incoming: Direction,
     pub(super) level: u8,
     pub(super) threshold: usize,
     pub(super) reservation: Option<Arc<Reservation>>,
 }
 
 impl Agreement {
+    /// What this end compresses.
+    pub fn outgoing(&self) -> Direction {
+        self.outgoing
+    }
+
+    /// What the peer compresses.
+    pub fn incoming(&self) -> Direction {
+        self.incoming
+    }
+
     pub(super) fn new(options: &Options, outgoing: Direction, incoming: Direction, reservation: Option<Arc<Reservation>>) -> Self {
         Self { outgoing, incoming, level: options.level, threshold: options.threshold, reservation }
     }
