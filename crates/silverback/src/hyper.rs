@@ -24,7 +24,8 @@ impl Upgrader {
     /// The [`Refusal`]; return its response.
     ///
     /// # Panics
-    /// Outside a tokio runtime, whose timer bounds the wait for the response to be sent ([`UpgraderBuilder::handshake_timeout`](crate::UpgraderBuilder::handshake_timeout)).
+    /// Outside a tokio runtime: its timer bounds the wait for the response to be sent, by
+    /// [`handshake_timeout`](crate::UpgraderBuilder::handshake_timeout).
     ///
     /// ```
     /// use http::{Request, Response};

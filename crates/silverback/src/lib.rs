@@ -15,8 +15,8 @@
 //! [`Heartbeat`]. A request that is not accepted gets a [`Refusal`] that names cause and cure. The protocol itself, without any I/O, is in
 //! [`wire`].
 //!
-//! Futures are polled within a tokio runtime that has its timer (`enable_all`, which `#[tokio::main]` does). Each says what becomes of it when it is
-//! dropped before it is ready: what is *cancel-safe* can stand in a `select!` in a loop.
+//! Futures are polled within a tokio runtime that has its timer (`enable_all`, which `#[tokio::main]` does). Each says what becomes of it
+//! when it is dropped before it is ready: what is *cancel-safe* can stand in a `select!` in a loop.
 //!
 //! Where to start reading: `websocket.rs`, then `driver.rs`, which moves the bytes.
 //!

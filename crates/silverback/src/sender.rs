@@ -179,7 +179,8 @@ impl Sender {
         self.shared.offer(message.into(), overflow).map_err(Rejected::into)
     }
 
-    /// Begins a text message that is sent in parts (RFC 6455, 5.4), when no other such message is under way; `None` when the connection has ended.
+    /// Begins a text message that is sent in parts (RFC 6455, 5.4), when no other such message is under way; `None` when the connection has
+    /// ended.
     ///
     /// Cancel-safe: dropped before it is ready, it has begun nothing.
     ///

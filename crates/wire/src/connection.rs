@@ -485,8 +485,8 @@ impl Connection {
         }
     }
 
-    /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it, and one that is being sent in parts is
-    /// cut off; messages from the peer may still arrive until its Close does. Does nothing when the end has begun already.
+    /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it, and one that is being sent in parts
+    /// is cut off; messages from the peer may still arrive until its Close does. Does nothing when the end has begun already.
     ///
     /// ```
     /// # use std::{sync::Arc, time::Instant};

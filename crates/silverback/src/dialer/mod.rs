@@ -93,8 +93,8 @@ impl Dialer {
         DialerBuilder::from((*self.settings).clone())
     }
 
-    /// Connects to `ws://` or, with the feature `tls`, to `wss://` (RFC 6455, 3 and 4.1). Userinfo in the address becomes `Authorization: Basic`
-    /// (RFC 7617), unless the dialer has an `Authorization` header.
+    /// Connects to `ws://` or, with the feature `tls`, to `wss://` (RFC 6455, 3 and 4.1). Userinfo in the address becomes
+    /// `Authorization: Basic` (RFC 7617), unless the dialer has an `Authorization` header.
     ///
     /// Not cancel-safe: dropping this drops the connection, however far it has come.
     ///

@@ -38,7 +38,16 @@ impl Agreement {
     }
 }
 
-/// One direction of a connection: a field of an [`Agreement`], whose example shows it.
+/// One direction of a connection.
+///
+/// ```
+/// use silverback_wire::deflate::Direction;
+///
+/// /// How far back messages may refer, in bytes.
+/// fn reach(direction: Direction) -> usize {
+///     1 << direction.window_bits
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Direction {

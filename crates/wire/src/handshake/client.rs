@@ -174,6 +174,21 @@ impl Offer {
     ///
     /// # Errors
     /// [`AnswerError`] for every answer that RFC 6455, 4.1 tells a client to fail on.
+    ///
+    /// ```
+    /// use http::{HeaderMap, Response};
+    /// use silverback_wire::handshake::client::{AnswerError, Offer};
+    ///
+    /// let offer = Offer::new(&"ws://example.com/".parse()?, HeaderMap::new())?;
+    /// let response = Response::builder()
+    ///     .status(101)
+    ///     .header("upgrade", "websocket")
+    ///     .header("connection", "Upgrade")
+    ///     .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") // of another key
+    ///     .body(())?;
+    /// assert!(matches!(offer.judge(&response), Err(AnswerError::Header { header: "sec-websocket-accept", .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn judge(&self, response: &Response<()>) -> Result<Answer, AnswerError> {
         let headers = response.headers();
         let wrong = |header: &'static str| {

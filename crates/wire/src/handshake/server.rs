@@ -123,6 +123,18 @@ impl Policy {
     /// # Errors
     /// A [`Refusal`] that names the first thing that is wrong: the method, the HTTP version and what else the request must have, the upgrade,
     /// the version of the protocol, the key, the origin, the subprotocols, the extensions.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use silverback_wire::handshake::{client::Offer, server::Policy};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("origin", "https://stranger.example".parse()?);
+    /// let offer = Offer::new(&"ws://example.com/chat".parse()?, headers)?; // what a stranger's page makes a browser send
+    /// let refusal = Policy::default().judge(offer.request()).expect_err("only pages of the same origin may connect");
+    /// assert_eq!((refusal.status().as_u16(), refusal.cause()), (403, "origin-not-allowed"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn judge<'a>(&self, request: impl Into<Head<'a>>) -> Result<Acceptance, Refusal> {
         let request = request.into();
         let headers = request.headers;
