@@ -1,4 +1,21 @@
 //! An extractor for axum.
+//!
+//! ```
+//! use axum::{Extension, Router, response::Response, routing::any};
+//! use silverback::{Upgrader, axum::Upgrade};
+//!
+//! async fn chat(upgrade: Upgrade) -> Response {
+//!     upgrade.run(|tx, mut rx| async move {
+//!         while let Some(message) = rx.recv().await {
+//!             tx.send(message).await?;
+//!         }
+//!         Ok(())
+//!     })
+//! }
+//!
+//! let upgrader = Upgrader::builder().message_limit(64 * 1024).build();
+//! let app: Router = Router::new().route("/chat", any(chat)).layer(Extension(upgrader));
+//! ```
 
 use std::future::Future;
 
@@ -55,6 +72,22 @@ impl Upgrade {
     }
 
     /// The response to return, and the WebSocket, which comes to life once the response was sent.
+    ///
+    /// ```
+    /// use axum::response::Response;
+    /// use silverback::axum::Upgrade;
+    ///
+    /// async fn chat(upgrade: Upgrade) -> Response {
+    ///     let (response, mut socket) = upgrade.into_parts();
+    ///     println!("connection {} comes", socket.id());
+    ///     tokio::spawn(async move {
+    ///         while let Some(message) = socket.recv().await {
+    ///             println!("{message:?}");
+    ///         }
+    ///     });
+    ///     response
+    /// }
+    /// ```
     pub fn into_parts(self) -> (Response, WebSocket) {
         (self.acceptance.response.map(|()| Body::empty()), self.socket)
     }

@@ -16,6 +16,20 @@ use crate::sync::{Mutex, lock};
 use crate::waiters::{Place, Waiters};
 
 /// The name of a connection in this process, for logs and reports: counted from 1.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (mut server, mut client) = (server?, client?);
+/// let (ours, theirs) = (server.id(), client.id()); // each end has its own
+/// assert!(ours != theirs);
+/// println!("connection {ours} is open");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
@@ -33,6 +47,18 @@ impl fmt::Display for ConnectionId {
 }
 
 /// What came of a drain.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+/// use silverback::{CloseCode, Upgrader};
+///
+/// let upgrader = Upgrader::default(); // that has no connections
+/// let drained = upgrader.drain(Duration::from_secs(10), CloseCode::GOING_AWAY, "bye").await;
+/// assert_eq!((drained.closed, drained.left.len()), (0, 0));
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {

@@ -15,6 +15,24 @@ use crate::run::{HandlerResult, Run};
 /// time. Made by [`WebSocket::split`](crate::WebSocket::split). Ready with the report when the connection has ended.
 ///
 /// Dropping it drops the connection; the report is still published to every handle.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (server, client) = (server?, client?);
+/// use silverback::CloseCode;
+///
+/// let (tx, _rx, drive) = server.split();
+/// let drive = tokio::spawn(drive);
+/// # tokio::spawn(async move { let mut client = client; while client.recv().await.is_some() {} });
+/// tx.begin_close(CloseCode::NORMAL, "done");
+/// assert!(drive.await?.is_clean());
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a connection that nobody drives stands still: spawn it"]
 pub struct Drive {
     run: Run<Ready<HandlerResult>>,

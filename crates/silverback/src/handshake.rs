@@ -19,6 +19,19 @@ use crate::{Upgrader, WebSocket, meter};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Why a stream did not become a WebSocket.
+///
+/// ```
+/// # async fn example(upgrader: silverback::Upgrader, stream: tokio::net::TcpStream) {
+/// use silverback::AcceptError;
+///
+/// match upgrader.accept(stream).await {
+///     Ok(socket) => println!("connection {}", socket.id()),
+///     Err(AcceptError::Refused(refusal)) => println!("{} was answered: {refusal}", refusal.status()),
+///     Err(AcceptError::Silent(_)) => {} // a port scanner, most likely
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {
@@ -40,6 +53,27 @@ pub enum AcceptError {
 }
 
 /// A request that has been read from a stream and not been answered yet.
+///
+/// ```
+/// use http::StatusCode;
+/// use silverback::{AcceptError, Refusal, Stream, Upgrader, WebSocket};
+///
+/// async fn accept_chat(upgrader: &Upgrader, stream: impl Stream) -> Result<WebSocket, AcceptError> {
+///     let handshake = upgrader.handshake(stream).await?;
+///     if handshake.request().uri().path() != "/chat" {
+///         let refusal = Refusal::new(StatusCode::NOT_FOUND, "no-such-path", "there is nothing at this path").cure("connect to /chat");
+///         return Err(handshake.refuse(refusal).await);
+///     }
+///     handshake.accept().await
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// # let (ours, theirs) = tokio::io::duplex(4096);
+/// # let (upgrader, dialer) = (Upgrader::default(), silverback::Dialer::default());
+/// # let (ours, theirs) = tokio::join!(accept_chat(&upgrader, ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # assert!(matches!(ours, Err(AcceptError::Refused(_))) && theirs.is_err());
+/// # }
+/// ```
 pub struct Handshake<S> {
     stream: S,
     request: Request<()>,
@@ -88,9 +122,9 @@ impl<S: Stream> Handshake<S> {
         &self.request
     }
 
-    /// Judges the request by the upgrader's policy and answers it: the connection, or a refusal that has been sent.
+    /// Judges the request by the upgrader's policy and answers it (RFC 6455, 4.2.2): the connection, or a refusal that has been sent.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream.
     ///
     /// # Errors
     /// [`AcceptError`] for a request that was refused, or a stream that failed or did not take the answer.
@@ -111,10 +145,24 @@ impl<S: Stream> Handshake<S> {
 
     /// Answers with an acceptance that [`judge`](Self::judge) gave.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream.
     ///
     /// # Errors
     /// [`AcceptError`] when the stream failed or did not take the answer.
+    ///
+    /// ```
+    /// use silverback::{AcceptError, Handshake, Stream, WebSocket};
+    ///
+    /// async fn accept_chat<S: Stream>(handshake: Handshake<S>) -> Result<WebSocket, AcceptError> {
+    ///     match handshake.judge() {
+    ///         Ok(mut acceptance) => {
+    ///             acceptance.response.headers_mut().insert("x-region", http::HeaderValue::from_static("eu-1"));
+    ///             handshake.complete(acceptance).await
+    ///         }
+    ///         Err(refusal) => Err(handshake.refuse(refusal.cure("ask the help desk")).await),
+    ///     }
+    /// }
+    /// ```
     pub async fn complete(self, acceptance: Acceptance) -> Result<WebSocket, AcceptError> {
         let limit = self.upgrader.handshake_timeout();
         let mut socket = self.open(acceptance);
@@ -127,6 +175,17 @@ impl<S: Stream> Handshake<S> {
 
     /// The connection that an acceptance makes. The answer goes out when the connection is first driven, so that what is done before, such as
     /// joining a hub, is done when the client learns that it is connected.
+    ///
+    /// ```
+    /// use silverback::{Handshake, Refusal, Sender, Stream, WebSocket};
+    ///
+    /// fn join<S: Stream>(handshake: Handshake<S>, room: &mut Vec<Sender>) -> Result<WebSocket, Refusal> {
+    ///     let acceptance = handshake.judge()?;
+    ///     let mut socket = handshake.open(acceptance);
+    ///     room.push(socket.sender()); // before the client can know that it is connected
+    ///     Ok(socket)
+    /// }
+    /// ```
     pub fn open(mut self, acceptance: Acceptance) -> WebSocket {
         self.bytes.advance(self.head);
         // Bytes that came behind the head are frames already (RFC 6455, 4.2.2).
@@ -134,14 +193,26 @@ impl<S: Stream> Handshake<S> {
         self.upgrader.websocket(self.stream, head, self.bytes, acceptance.subprotocol, acceptance.deflate)
     }
 
-    /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives.
+    /// Answers with a refusal of the caller's, such as for a path or a token, and ends the stream so that the answer arrives. Gives
+    /// [`AcceptError::Refused`], or what kept the answer from being written.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream, and the answer may not have gone out.
     pub async fn refuse(self, refusal: Refusal) -> AcceptError {
         refuse(self.stream, &self.request, refusal, self.upgrader.handshake_timeout()).await
     }
 
     /// Gives the stream back with every byte that was read from it, the head included: for another protocol on the same port.
+    ///
+    /// ```
+    /// # async fn example(upgrader: silverback::Upgrader, stream: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// let handshake = upgrader.handshake(stream).await?;
+    /// if !handshake.request().headers().contains_key("upgrade") {
+    ///     let (stream, read) = handshake.into_parts();
+    ///     println!("plain HTTP, to be served elsewhere: {} bytes, then the rest of {stream:?}", read.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn into_parts(self) -> (S, BytesMut) {
         (self.stream, self.bytes)
     }

@@ -22,6 +22,30 @@ impl Upgrader {
     ///
     /// # Errors
     /// The [`Refusal`]; return its response.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime: its timer bounds the wait for the response to be sent, by
+    /// [`handshake_timeout`](crate::UpgraderBuilder::handshake_timeout).
+    ///
+    /// ```
+    /// use http::{Request, Response};
+    /// use silverback::Upgrader;
+    ///
+    /// fn serve<B>(upgrader: &Upgrader, mut request: Request<B>) -> Response<String> {
+    ///     match upgrader.upgrade(&mut request) {
+    ///         Ok((response, mut socket)) => {
+    ///             tokio::spawn(async move { while socket.recv().await.is_some() {} });
+    ///             response.map(|()| String::new())
+    ///         }
+    ///         Err(refusal) => refusal.response(request.headers()),
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let page = Request::builder().header("host", "example.com").body(()).expect("it is well-formed");
+    /// assert_eq!(serve(&Upgrader::default(), page).status(), 426); // it asks for no upgrade
+    /// # }
+    /// ```
     pub fn upgrade<B>(&self, request: &mut Request<B>) -> Result<(Response<()>, WebSocket), Refusal> {
         let acceptance = self.judge(&*request).inspect_err(|refusal| meter::refused(refusal.cause()))?;
         let socket = self.upgrading(hyper::upgrade::on(request), acceptance.subprotocol, acceptance.deflate);

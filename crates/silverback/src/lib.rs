@@ -15,7 +15,36 @@
 //! [`Heartbeat`]. A request that is not accepted gets a [`Refusal`] that names cause and cure. The protocol itself, without any I/O, is in
 //! [`wire`].
 //!
+//! Futures are polled within a tokio runtime that has its timer (`enable_all`, which `#[tokio::main]` does). Each says what becomes of it
+//! when it is dropped before it is ready: what is *cancel-safe* can stand in a `select!` in a loop.
+//!
 //! Where to start reading: `websocket.rs`, then `driver.rs`, which moves the bytes.
+//!
+//! Both ends, over a pipe in memory:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use silverback::{CloseCode, Dialer, Message, Upgrader};
+//!
+//! let (upgrader, dialer) = (Upgrader::default(), Dialer::default());
+//! let (ours, theirs) = tokio::io::duplex(4096); // or TCP, or TLS
+//! let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+//! let (server, mut client) = (server?, client?);
+//!
+//! let echo = tokio::spawn(server.run(|tx, mut rx| async move {
+//!     while let Some(message) = rx.recv().await {
+//!         tx.send(message).await?;
+//!     }
+//!     Ok(())
+//! }));
+//! client.send("hello").await?;
+//! assert_eq!(client.recv().await, Some(Message::from("hello")));
+//! assert!(client.close(CloseCode::NORMAL, "that was all").await.is_clean());
+//! assert!(echo.await?.is_clean());
+//! # Ok(())
+//! # }
+//! ```
 
 #[cfg(feature = "axum")]
 pub mod axum;

@@ -8,6 +8,16 @@ use silverback_wire::{CloseCode, Message, Prepared, Text};
 
 /// A message to be sent: a [`Message`] or anything that becomes one, or a [`Prepared`], which is encoded and compressed once for many
 /// connections.
+///
+/// ```
+/// use silverback::{Message, Outgoing, Prepared};
+///
+/// fn send(message: impl Into<Outgoing>) -> Message { // as `Sender::send` takes it
+///     message.into().into_message()
+/// }
+/// assert_eq!(send("hello"), send(Prepared::new("hello")));
+/// assert_eq!(send(vec![1, 2]), Message::binary(vec![1, 2]));
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Outgoing {
@@ -67,6 +77,25 @@ from_what_becomes_a_message!(&str, String, Text, Bytes, Vec<u8>);
 
 /// What is done with a message for which the queue has no room: [`Sender::offer`](crate::Sender::offer). To wait for room instead,
 /// [`send`](crate::Sender::send).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::builder().queue(silverback::QueueLimits { bytes: 1024, messages: 2 }).build();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (mut server, _client) = (server?, client?);
+/// use silverback::{Offered, Overflow, TrySendError};
+///
+/// let tx = server.sender(); // of a connection whose queue has room for two messages
+/// tx.offer("price 10", Overflow::KeepLatest("price".into()))?;
+/// tx.offer("trade 1", Overflow::DropOldest)?;
+/// assert_eq!(tx.offer("price 11", Overflow::KeepLatest("price".into()))?, Offered::Replaced);
+/// assert!(matches!(tx.offer("hello", Overflow::DropNewest), Err(TrySendError::Full(_))));
+/// assert_eq!(tx.offer("trade 2", Overflow::DropOldest)?, Offered::Displaced(1)); // the price
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -83,6 +112,18 @@ pub enum Overflow {
 }
 
 /// What became of a message that was offered and taken.
+///
+/// ```
+/// # fn example(tx: silverback::Sender) {
+/// use silverback::{Offered, Overflow};
+///
+/// match tx.offer("a line of the log", Overflow::DropOldest) {
+///     Ok(Offered::Displaced(lines)) => println!("{lines} lines have made room"),
+///     Ok(_) => {}
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Offered {

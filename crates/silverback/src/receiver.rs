@@ -37,11 +37,32 @@ impl Receiver {
     /// The next message, or `None` when the connection has ended; then [`close_report`](Self::close_report) tells how.
     ///
     /// Cancel-safe: a message is taken only when this becomes ready.
+    ///
+    /// ```
+    /// # async fn example(mut rx: silverback::Receiver, mut orders: tokio::sync::mpsc::Receiver<String>) {
+    /// loop {
+    ///     tokio::select! {
+    ///         message = rx.recv() => match message {
+    ///             Some(message) => println!("{message:?}"),
+    ///             None => break println!("{}", rx.close_report().expect("recv has said that it is over")),
+    ///         },
+    ///         Some(order) = orders.recv() => println!("{order}"),
+    ///     }
+    /// }
+    /// # }
+    /// ```
     pub async fn recv(&mut self) -> Option<Message> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// As [`recv`](Self::recv), for hand-written futures.
+    /// As [`recv`](Self::recv), for hand-written futures and streams. Pending, it wakes the task that polled it last.
+    ///
+    /// ```
+    /// # use silverback::{Message, Receiver};
+    /// # fn example(mut rx: Receiver) -> impl futures_util::Stream<Item = Message> {
+    /// futures_util::stream::poll_fn(move |cx| rx.poll_recv(cx))
+    /// # }
+    /// ```
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         while let Some(part) = ready!(self.poll_part(cx)) {
             if let Some(message) = self.gather.add(part) {

@@ -15,6 +15,22 @@ use crate::sender::Closed;
 use crate::shared::Shared;
 
 /// What a handler ends with. Any error will do, and `?` on the errors of [`Sender`](crate::Sender) works as it should.
+///
+/// ```
+/// use silverback::{HandlerResult, Receiver, Sender};
+///
+/// async fn sum(tx: Sender, mut rx: Receiver) -> HandlerResult {
+///     let mut sum = 0;
+///     while let Some(message) = rx.recv().await {
+///         sum += message.as_text().unwrap_or("0").parse::<i64>()?; // what is no number ends the connection with 1011
+///         tx.send(sum.to_string()).await?;
+///     }
+///     Ok(())
+/// }
+/// # async fn example(socket: silverback::WebSocket) {
+/// let report = socket.run(sum).await;
+/// # }
+/// ```
 pub type HandlerResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// After so many turns in one poll, others on the thread get theirs.

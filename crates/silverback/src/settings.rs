@@ -3,7 +3,8 @@
 /// The methods of a builder that concern its connections. It has `settings.queue`, and `config()` gives the [`Config`](crate::Config).
 macro_rules! connection_settings {
     () => {
-        /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009.
+        /// The most bytes that a received message may have. Default: 1 MiB. A larger one ends its connection with 1009
+        /// (RFC 6455, 7.4.1).
         pub fn message_limit(mut self, bytes: usize) -> Self {
             self.config().message_limit = bytes;
             self
@@ -22,7 +23,7 @@ macro_rules! connection_settings {
             self
         }
 
-        /// When silence is asked about and when it is death; `None` never asks. Default: 20 s and 30 s.
+        /// When silence is asked about by a Ping (RFC 6455, 5.5.2) and when it is death; `None` never asks. Default: 20 s and 30 s.
         pub fn heartbeat(mut self, heartbeat: impl Into<Option<silverback_wire::Heartbeat>>) -> Self {
             self.config().heartbeat = heartbeat.into();
             self
@@ -60,7 +61,7 @@ macro_rules! connection_settings {
             self
         }
 
-        /// How long the peer may take to answer a Close. Default: 5 s.
+        /// How long the peer may take to answer a Close with its own (RFC 6455, 7.1.2). Default: 5 s.
         pub fn close_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.config().close_timeout = timeout;
             self

@@ -9,6 +9,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// What a WebSocket can run over: a TCP stream, TLS over one, an upgraded HTTP connection, a pipe in memory.
+///
+/// ```
+/// use silverback::{AcceptError, Stream, Upgrader, WebSocket};
+///
+/// async fn accept_any(upgrader: &Upgrader, stream: impl Stream) -> Result<WebSocket, AcceptError> {
+///     upgrader.accept(stream).await
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (stream, peer) = tokio::io::duplex(1024);
+/// drop(peer);
+/// assert!(matches!(accept_any(&Upgrader::default(), stream).await, Err(AcceptError::Ended)));
+/// # }
+/// ```
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}

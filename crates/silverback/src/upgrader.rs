@@ -73,23 +73,47 @@ impl Upgrader {
         UpgraderBuilder { settings: Settings::default() }
     }
 
-    /// Takes a stream, reads the handshake, answers it, and gives the connection. A stream that is refused has had its answer, which names the
-    /// cause, when this returns.
+    /// Takes a stream, reads the handshake, answers it (RFC 6455, 4.2), and gives the connection. A stream that is refused has had its
+    /// answer, which names the cause, when this returns.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream.
     ///
     /// # Errors
     /// [`AcceptError`] for a refused or broken handshake.
+    ///
+    /// ```
+    /// use silverback::{Dialer, Upgrader};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let (ours, theirs) = tokio::io::duplex(4096);
+    /// let upgrader = Upgrader::builder().subprotocols(["chat.v2", "chat.v1"]).build();
+    /// let dialer = Dialer::builder().subprotocols(["chat.v1"]).build()?;
+    /// let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+    /// assert_eq!(server?.subprotocol(), Some("chat.v1"));
+    /// # client?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn accept<S: Stream>(&self, stream: S) -> Result<WebSocket, AcceptError> {
         self.handshake(stream).await?.accept().await
     }
 
     /// Takes a stream and reads the request, for a server that looks at its path or its credentials before it accepts.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream.
     ///
     /// # Errors
     /// [`AcceptError`] when no request could be read. If there is somebody to answer, the answer has been sent.
+    ///
+    /// ```
+    /// # async fn example(upgrader: silverback::Upgrader, stream: tokio::net::TcpStream) -> Result<(), silverback::AcceptError> {
+    /// let handshake = upgrader.handshake(stream).await?;
+    /// println!("somebody asks for {}", handshake.request().uri());
+    /// let socket = handshake.accept().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn handshake<S: Stream>(&self, stream: S) -> Result<Handshake<S>, AcceptError> {
         Handshake::read(stream, self.clone()).await
     }
@@ -98,6 +122,16 @@ impl Upgrader {
     ///
     /// # Errors
     /// The [`Refusal`], whose response is to be sent.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use silverback::Upgrader;
+    ///
+    /// let request = Request::get("/chat").header("host", "example.com").body(())?; // it asks for no upgrade
+    /// let refusal = Upgrader::default().judge(&request).expect_err("it is no handshake");
+    /// assert_eq!(refusal.response(request.headers()).status(), 426);
+    /// # Ok::<(), http::Error>(())
+    /// ```
     pub fn judge<'a>(&self, request: impl Into<Head<'a>>) -> Result<Acceptance, Refusal> {
         if self.fleet.is_draining() {
             return Err(draining());
@@ -112,7 +146,8 @@ impl Upgrader {
     /// `axum::serve(…).with_graceful_shutdown(…)` and hyper's graceful shutdown wait for requests and know nothing of the connections that were
     /// upgraded: drain the upgrader beside them.
     ///
-    /// Dropping this future stops the closing; handshakes stay refused.
+    /// Cancel-safe in this sense: dropping this stops the closing and leaves the other connections open; handshakes stay refused, and a
+    /// second drain closes the rest.
     ///
     /// ```no_run
     /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, upgrader: silverback::Upgrader) -> std::io::Result<()> {
@@ -169,6 +204,23 @@ fn draining() -> Refusal {
 }
 
 /// Makes an [`Upgrader`].
+///
+/// ```
+/// use std::time::Duration;
+/// use silverback::wire::handshake::Origin;
+/// use silverback::{Deflate, Heartbeat, Origins, Upgrader};
+///
+/// let upgrader = Upgrader::builder()
+///     .origins(Origins::SameAnd(vec![Origin::parse("https://app.example.com")?]))
+///     .subprotocols(["chat.v2", "chat.v1"])
+///     .message_limit(64 * 1024)
+///     .heartbeat(Heartbeat { ping_after: Duration::from_secs(15), dead_after: Duration::from_secs(20) })
+///     .idle_timeout(None) // for ever
+///     .max_age(Duration::from_secs(3600), Duration::from_secs(600))
+///     .deflate(Deflate::default())
+///     .build();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct UpgraderBuilder {
@@ -178,7 +230,7 @@ pub struct UpgraderBuilder {
 impl UpgraderBuilder {
     crate::settings::connection_settings!();
 
-    /// Which pages may connect. Default: those of the same scheme, host and port; whoever sends no `Origin` is not a page.
+    /// Which pages may connect (RFC 6455, 10.2). Default: those of the same scheme, host and port; whoever sends no `Origin` is not a page.
     pub fn origins(mut self, origins: Origins) -> Self {
         self.settings.policy.origins = origins;
         self

@@ -31,6 +31,25 @@ use crate::writer::BareWriter;
 ///
 /// A bare connection is only alive while one of its methods is awaited. Dropping it closes the socket; a Close frame with 1001 goes out
 /// first if the kernel takes it at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (mut server, mut client) = (server?, client?);
+/// use silverback::{Message, WebSocket};
+///
+/// async fn greet(socket: &mut WebSocket) -> Result<Option<Message>, silverback::Closed> {
+///     socket.send("who is there?").await?;
+///     Ok(socket.recv().await) // `None` when the connection has ended
+/// }
+/// # client.send("a friend").await?;
+/// assert_eq!(greet(&mut server).await?, Some(Message::from("a friend")));
+/// # Ok(())
+/// # }
+/// ```
 pub struct WebSocket {
     driver: Driver,
     /// What arrived while something else was awaited.
@@ -73,6 +92,12 @@ impl WebSocket {
     }
 
     /// The name of this connection in this process, for logs.
+    ///
+    /// ```
+    /// # fn example(socket: &silverback::WebSocket) {
+    /// println!("connection {} speaks {}", socket.id(), socket.subprotocol().unwrap_or("no subprotocol"));
+    /// # }
+    /// ```
     pub fn id(&self) -> ConnectionId {
         self.driver.id()
     }
@@ -87,6 +112,15 @@ impl WebSocket {
     /// Answers pings, writes what [`Sender`]s have queued and watches the heartbeat on the way.
     ///
     /// Cancel-safe: no message is lost by dropping this.
+    ///
+    /// ```
+    /// # async fn example(mut socket: silverback::WebSocket) {
+    /// while let Some(message) = socket.recv().await {
+    ///     println!("{message:?}");
+    /// }
+    /// println!("{}", socket.close_report().expect("recv has said that it is over"));
+    /// # }
+    /// ```
     pub async fn recv(&mut self) -> Option<Message> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
@@ -104,6 +138,27 @@ impl WebSocket {
     /// one that is larger than [`part_size`](crate::UpgraderBuilder::part_size) is several.
     ///
     /// Cancel-safe: no part is lost by dropping this.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let upgrader = silverback::Upgrader::builder().part_size(4).build();
+    /// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+    /// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+    /// # let (mut server, mut client) = (server?, client?);
+    /// # client.send("a long story").await?;
+    /// let (mut parts, mut whole) = (0, String::new());
+    /// while let Some(part) = server.recv_part().await { // a `part_size` of 4 bytes
+    ///     whole.push_str(part.piece.as_text().unwrap_or_default());
+    ///     parts += 1;
+    ///     if part.is_last {
+    ///         break;
+    ///     }
+    /// }
+    /// assert!(parts > 1 && whole == "a long story");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn recv_part(&mut self) -> Option<Part> {
         if let Some(begun) = self.gather.take() {
             return Some(begun);
@@ -133,6 +188,14 @@ impl WebSocket {
     /// # Errors
     /// [`Closed`] gives the message back once the connection is closing or has ended. A message that was taken and then lost with the
     /// connection is counted in [`CloseReport::unsent`].
+    ///
+    /// ```
+    /// # async fn example(mut socket: silverback::WebSocket) -> Result<(), silverback::Closed> {
+    /// socket.send("a text").await?;
+    /// socket.send(vec![1, 2, 3]).await?; // binary
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Closed> {
         self.make_room().await;
         match message.into() {
@@ -230,7 +293,28 @@ impl WebSocket {
     }
 
     /// Closes the connection: sends Close, waits for the peer's, ends TCP (RFC 6455, 7.1.2). Takes at most the configured times; messages
-    /// that still arrive are dropped. Dropping this future drops the connection.
+    /// that still arrive are dropped. Whether the peer has answered is in the report.
+    ///
+    /// Not cancel-safe: dropping this drops the connection.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let upgrader = silverback::Upgrader::default();
+    /// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+    /// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+    /// # let (mut server, mut client) = (server?, client?);
+    /// use silverback::CloseCode;
+    ///
+    /// # let echo = tokio::spawn(async move { while server.recv().await.is_some() {} });
+    /// let report = client.close(CloseCode::NORMAL, "done").await;
+    /// assert!(report.is_clean());
+    /// # echo.await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Nothing can be done with it after that:
     ///
     /// ```compile_fail,E0382
     /// # async fn example(mut socket: silverback::WebSocket) {
@@ -251,6 +335,23 @@ impl WebSocket {
 
     /// A handle that queues messages for this connection from elsewhere. They are written while the connection is driven: by `run`, or
     /// while `recv` is awaited.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let upgrader = silverback::Upgrader::default();
+    /// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+    /// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+    /// # let (mut server, mut client) = (server?, client?);
+    /// use silverback::Message;
+    ///
+    /// let tx = server.sender();
+    /// tokio::spawn(async move { tx.send("from another task").await });
+    /// tokio::spawn(async move { while server.recv().await.is_some() {} }); // whoever receives writes as well
+    /// assert_eq!(client.recv().await, Some(Message::from("from another task")));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn sender(&mut self) -> Sender {
         Sender::new(self.shared().clone())
     }
@@ -268,7 +369,9 @@ impl WebSocket {
     /// awaits [`Sender::closed`] too. While the inbox is full (256 messages or 256 KiB that the handler has not received), nothing is read, so
     /// even the end is noticed only when the handler goes on.
     ///
-    /// Dropping this future drops the handler and the connection; the report is still published to every [`Sender`].
+    /// A handler that fails because of [`Closed`] has only learnt of the end, and is taken for one that returned.
+    ///
+    /// Not cancel-safe: dropping this drops the handler and the connection; the report is still published to every [`Sender`].
     ///
     /// ```no_run
     /// # async fn example(socket: silverback::WebSocket) {

@@ -18,6 +18,27 @@ use crate::shared::Shared;
 /// The peer sees one message. Control frames go between its parts; other messages wait for its end, in their bounded queue. Dropping a writer in
 /// the middle ends the connection with 1011, since there is no other way to end a message that is not whole; before its first part is on its way,
 /// it does nothing.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (mut server, client) = (server?, client?);
+/// use silverback::Message;
+///
+/// # let client = tokio::spawn(client.run(|tx, _rx| async move {
+/// let mut message = tx.write_text().await.expect("the connection is open");
+/// message.write("a long ").await?;
+/// message.write("story").await?;
+/// message.finish().await?;
+/// # Ok(())
+/// # }));
+/// assert_eq!(server.recv().await, Some(Message::from("a long story"))); // the other end
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a message that is not finished ends its connection"]
 pub struct MessageWriter<'a, P> {
     shared: &'a Shared,
@@ -92,6 +113,22 @@ impl<P> fmt::Debug for BareWriter<'_, P> {
 }
 
 /// What a message can be written in: [`Text`] or [`Bytes`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use silverback::{Closed, MessageWriter, Piece};
+///
+/// async fn write_all<P: Piece>(mut message: MessageWriter<'_, P>, pieces: Vec<P>) -> Result<(), Closed> {
+///     for piece in pieces {
+///         message.write(piece).await?;
+///     }
+///     message.finish().await
+/// }
+/// # async fn example(tx: silverback::Sender) -> Result<(), Closed> {
+/// let Some(message) = tx.write_binary().await else { return Ok(()) };
+/// write_all(message, vec![Bytes::from_static(b"a long "), Bytes::from_static(b"story")]).await
+/// # }
+/// ```
 pub trait Piece: Into<Message> + Default {}
 impl Piece for Text {}
 impl Piece for Bytes {}
@@ -119,10 +156,10 @@ impl<'a, P: Piece> MessageWriter<'a, P> {
 
     /// Ends the message.
     ///
-    /// Not cancel-safe: dropped before it is ready, the message is given up.
+    /// Not cancel-safe: dropped before it is ready, it gives the message up, as dropping the writer does.
     ///
     /// # Errors
-    /// [`Closed`] once the connection is closing or has ended.
+    /// [`Closed`] once the connection is closing or has ended. The message in it is empty: the parts have gone before.
     pub async fn finish(mut self) -> Result<(), Closed> {
         let nothing = P::default().into();
         match self.state {

@@ -8,6 +8,14 @@ use bytes::{BufMut, BytesMut};
 use crate::ProtocolError;
 
 /// A close code (RFC 6455, 7.4, and the IANA registry of WebSocket close codes).
+///
+/// ```
+/// use silverback_wire::CloseCode;
+///
+/// assert_eq!(CloseCode::GOING_AWAY.get(), 1001);
+/// assert_eq!(CloseCode::new(4000)?.to_string(), "4000"); // 4000 to 4999 are the application's own (RFC 6455, 7.4.2)
+/// # Ok::<(), silverback_wire::ProtocolError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CloseCode(u16);
 
@@ -38,6 +46,13 @@ impl CloseCode {
     /// # Errors
     /// [`ProtocolError::CloseCodeInvalid`] for every other number, among them 1005, 1006 and 1015, which only ever stand for
     /// the absence of a code.
+    ///
+    /// ```
+    /// use silverback_wire::{CloseCode, ProtocolError};
+    ///
+    /// assert_eq!(CloseCode::new(1000), Ok(CloseCode::NORMAL));
+    /// assert_eq!(CloseCode::new(1006), Err(ProtocolError::CloseCodeInvalid(1006)));
+    /// ```
     pub fn new(code: u16) -> Result<Self, ProtocolError> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Ok(Self(code)),
@@ -64,6 +79,14 @@ impl fmt::Display for CloseCode {
 }
 
 /// What a Close frame carries: a code and a reason, or nothing (RFC 6455, 5.5.1).
+///
+/// ```
+/// use silverback_wire::{CloseCode, CloseFrame};
+///
+/// let frame = CloseFrame::new(CloseCode::SERVICE_RESTART, "back in a minute");
+/// assert_eq!(frame.code, Some(CloseCode::SERVICE_RESTART));
+/// assert_eq!(frame.reason(), "back in a minute");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseFrame {
     /// `None` where the frame had no payload. Such a frame has no reason either.
@@ -77,6 +100,13 @@ impl CloseFrame {
     pub const REASON_LIMIT: usize = 123;
 
     /// A frame with a code and a reason. A longer reason is cut at the last character that ends within 123 bytes.
+    ///
+    /// ```
+    /// use silverback_wire::{CloseCode, CloseFrame};
+    ///
+    /// let frame = CloseFrame::new(CloseCode::NORMAL, "ü".repeat(100)); // two bytes each
+    /// assert_eq!(frame.reason(), "ü".repeat(61));
+    /// ```
     pub fn new(code: CloseCode, reason: impl Into<Cow<'static, str>>) -> Self {
         let mut reason = reason.into();
         if reason.len() > Self::REASON_LIMIT {
@@ -86,7 +116,14 @@ impl CloseFrame {
         Self { code: Some(code), reason }
     }
 
-    /// A frame without code and reason, which the other end reads as 1005.
+    /// A frame without code and reason, which the other end reads as 1005 (RFC 6455, 7.1.5).
+    ///
+    /// ```
+    /// use silverback_wire::CloseFrame;
+    ///
+    /// let frame = CloseFrame::empty();
+    /// assert_eq!((frame.code, frame.reason()), (None, ""));
+    /// ```
     pub fn empty() -> Self {
         Self { code: None, reason: Cow::Borrowed("") }
     }

@@ -5,6 +5,16 @@ use std::time::{Duration, Instant};
 use crate::Message;
 
 /// The limits and times of a connection. One value is shared by all connections that were made under the same policy.
+///
+/// ```
+/// use std::time::Duration;
+/// use silverback_wire::Config;
+///
+/// let mut config = Config::default();
+/// assert_eq!(config.message_limit, 1 << 20);
+/// config.message_limit = 64 * 1024;
+/// config.idle_timeout = Some(Duration::from_secs(300));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
@@ -57,6 +67,21 @@ impl Default for Config {
 }
 
 /// How the dead are told from the quiet. Any byte from the peer is a sign of life.
+///
+/// ```
+/// use std::{sync::Arc, time::{Duration, Instant}};
+/// use silverback_wire::{Config, Connection, Heartbeat, Role};
+///
+/// let (began, second) = (Instant::now(), Duration::from_secs(1));
+/// let mut config = Config::default();
+/// config.heartbeat = Some(Heartbeat { ping_after: 5 * second, dead_after: 8 * second });
+/// let mut connection = Connection::new(Role::Server, Arc::new(config), began);
+///
+/// connection.handle_timeout(began + 5 * second);
+/// assert!(connection.poll_transmit().is_some()); // a Ping
+/// connection.handle_timeout(began + 8 * second);
+/// assert!(!connection.is_open());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heartbeat {
     /// How long the peer is silent before it is sent a Ping. Default: 20 s.
@@ -73,6 +98,20 @@ impl Default for Heartbeat {
 }
 
 /// A message that is sent whenever no other was.
+///
+/// ```
+/// use std::{sync::Arc, time::{Duration, Instant}};
+/// use silverback_wire::{Config, Connection, Keepalive, Role};
+///
+/// let (began, every) = (Instant::now(), Duration::from_secs(25));
+/// let mut config = Config::default();
+/// config.keepalive = Some(Keepalive { every, message: r#"{"type":"heartbeat"}"#.into() });
+/// let mut connection = Connection::new(Role::Server, Arc::new(config), began);
+///
+/// connection.handle_timeout(began + every);
+/// let (_, outgoing) = connection.traffic();
+/// assert_eq!(outgoing.messages, 1);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Keepalive {
     /// How long no message was sent. It may be up to twice as long before this one is.

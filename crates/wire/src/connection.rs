@@ -24,6 +24,18 @@ const PONG_ROOM: usize = 16 * 1024;
 const OVERSIGHT: Duration = Duration::from_secs(1);
 
 /// Which end of the connection this is. It decides who masks (RFC 6455, 5.1) and who ends TCP (7.1.1).
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use silverback_wire::{Connection, Role};
+///
+/// for (role, length) in [(Role::Server, 2 + 5), (Role::Client, 2 + 4 + 5)] { // with a masking key of four bytes
+///     let mut connection = Connection::new(role, Arc::default(), Instant::now());
+///     connection.send("hello".into())?;
+///     assert_eq!(connection.transmit_len(), length);
+/// }
+/// # Ok::<(), silverback_wire::NotSent>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Frames go out unmasked and must come in masked.
@@ -33,6 +45,26 @@ pub enum Role {
 }
 
 /// What arrived.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use bytes::BytesMut;
+/// use silverback_wire::{Connection, Event, Role};
+///
+/// # let now = Instant::now();
+/// # let mut client = Connection::new(Role::Client, Arc::default(), now);
+/// client.receive(BytesMut::from(&b"\x89\x00\x81\x05hello\x88\x00"[..]), now); // a Ping, a text, a Close
+/// let mut seen = Vec::new();
+/// while let Some(event) = client.poll_event(now) {
+///     match event {
+///         Event::Message(message) => seen.push(message.as_text().unwrap_or("bytes").to_owned()),
+///         Event::Ping(_) => seen.push("ping".to_owned()),
+///         Event::Ending => seen.push("the end".to_owned()),
+///         _ => {}
+///     }
+/// }
+/// assert_eq!(seen, ["ping", "hello", "the end"]);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -40,9 +72,9 @@ pub enum Event {
     Message(Message),
     /// The next part of a message that is larger than [`Config::part_size`].
     Part(Part),
-    /// A Ping with its payload. It has been answered, unless our Close is out.
+    /// A Ping with its payload (RFC 6455, 5.5.2). It has been answered, unless our Close is out.
     Ping(Bytes),
-    /// A Pong.
+    /// A Pong (RFC 6455, 5.5.3).
     Pong {
         /// Its payload.
         payload: Bytes,
@@ -55,6 +87,18 @@ pub enum Event {
 }
 
 /// A message that was not taken.
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use silverback_wire::{CloseFrame, Connection, NotSent, Role};
+///
+/// let mut connection = Connection::new(Role::Server, Arc::default(), Instant::now());
+/// connection.close(CloseFrame::empty(), Instant::now());
+/// match connection.send("too late".into()) {
+///     Err(NotSent::Closed(message)) => assert_eq!(message.as_text(), Some("too late")),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
     /// This end has sent Close or the connection has ended.
@@ -78,6 +122,19 @@ impl NotSent {
 }
 
 /// Positions in the stream of everything that a connection writes, in bytes.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// use bytes::Buf;
+/// use silverback_wire::{Connection, Role, Written};
+///
+/// # let mut connection = Connection::new(Role::Server, Arc::default(), Instant::now());
+/// connection.send("hello".into())?;
+/// assert_eq!(connection.written(), Written { taken: 0, end: 7 });
+/// connection.poll_transmit().expect("a frame waits").advance(3); // so many did the transport take
+/// assert_eq!(connection.written(), Written { taken: 3, end: 7 });
+/// # Ok::<(), silverback_wire::NotSent>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// Up to here the transport has taken it.
@@ -231,7 +288,7 @@ impl Connection {
         }
     }
 
-    /// The same, with the compression that the handshake has agreed on.
+    /// The same, with the compression that the handshake has agreed on (RFC 7692), if any. [`deflate`](crate::deflate) shows both ends.
     #[must_use]
     pub fn with_deflate(mut self, agreement: Option<Agreement>) -> Self {
         self.deflate = agreement.map(|agreement| Box::new(Codec::new(agreement)));
@@ -241,6 +298,18 @@ impl Connection {
     /// Takes bytes that arrived at `now`. They are read when [`poll_event`](Self::poll_event) is called, which should be until it returns
     /// `None` before more are fed, or their number is unbounded. The buffer may be a part of a larger one: it is given back as soon as it
     /// has been read, but for messages of 16 KiB and more, which share it.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use bytes::BytesMut;
+    /// # use silverback_wire::{Connection, Event, Role};
+    /// # let now = Instant::now();
+    /// # let mut client = Connection::new(Role::Client, Arc::default(), now);
+    /// client.receive(BytesMut::from(&b"\x81\x05he"[..]), now);
+    /// assert_eq!(client.poll_event(now), None); // the rest of the frame is missing
+    /// client.receive(BytesMut::from(&b"llo"[..]), now);
+    /// assert_eq!(client.poll_event(now), Some(Event::Message("hello".into())));
+    /// ```
     pub fn receive(&mut self, bytes: BytesMut, now: Instant) {
         if matches!(self.state, State::Ended { .. }) {
             return;
@@ -256,8 +325,21 @@ impl Connection {
         }
     }
 
-    /// What arrived next, or `None` when more bytes are needed or nothing more will come. Control frames are answered here, so call
-    /// [`poll_transmit`](Self::poll_transmit) afterwards. `now` is when the bytes arrived.
+    /// What arrived next, or `None` when more bytes are needed or nothing more will come. Control frames are answered here
+    /// (RFC 6455, 5.5), so call [`poll_transmit`](Self::poll_transmit) afterwards. `now` is when the bytes arrived.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use bytes::BytesMut;
+    /// # use silverback_wire::{Connection, Event, Role};
+    /// # let now = Instant::now();
+    /// # let mut client = Connection::new(Role::Client, Arc::default(), now);
+    /// client.receive(BytesMut::from(&b"\x89\x02hi"[..]), now);
+    /// while let Some(event) = client.poll_event(now) {
+    ///     assert_eq!(event, Event::Ping("hi".into()));
+    /// }
+    /// assert!(client.poll_transmit().is_some()); // its Pong
+    /// ```
     #[must_use]
     pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
         if !matches!(self.state, State::Open | State::Closing { .. }) {
@@ -325,6 +407,21 @@ impl Connection {
     ///
     /// # Errors
     /// [`NotSent`] gives the piece back once this end has sent Close or the connection has ended, and when it is of another kind than the first.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use bytes::Buf;
+    /// use silverback_wire::{Connection, Part, Role};
+    ///
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), Instant::now());
+    /// server.send_part(Part { piece: "a long ".into(), is_last: false })?;
+    /// assert!(server.is_inside_message());
+    /// server.send_part(Part { piece: "story".into(), is_last: true })?;
+    ///
+    /// let out = server.poll_transmit().expect("two frames wait");
+    /// assert_eq!(out.copy_to_bytes(out.remaining()), &b"\x01\x07a long \x80\x05story"[..]);
+    /// # Ok::<(), silverback_wire::NotSent>(())
+    /// ```
     pub fn send_part(&mut self, part: Part) -> Result<(), NotSent> {
         if !self.is_open() {
             return Err(NotSent::Closed(part.piece));
@@ -360,6 +457,19 @@ impl Connection {
     ///
     /// # Errors
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// use silverback_wire::{Connection, Prepared, Role};
+    ///
+    /// let news = Prepared::new("to everybody");
+    /// let mut everybody = [(); 3].map(|()| Connection::new(Role::Server, Arc::default(), Instant::now()));
+    /// for connection in &mut everybody {
+    ///     connection.send_prepared(&news)?;
+    ///     assert_eq!(connection.transmit_len(), 2 + 12);
+    /// }
+    /// # Ok::<(), silverback_wire::NotSent>(())
+    /// ```
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), NotSent> {
         let message = self.judge_whole(prepared.message().clone())?;
         self.sent_messages += 1;
@@ -388,13 +498,44 @@ impl Connection {
         }
     }
 
-    /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it; messages from the peer may still
-    /// arrive until its Close does. Does nothing when the end has begun already.
+    /// Begins the closing handshake (RFC 6455, 7.1.2). Messages that were sent before go out before it, and one that is being sent in parts
+    /// is cut off; messages from the peer may still arrive until its Close does. Does nothing when the end has begun already.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// use bytes::{Buf, BytesMut};
+    /// use silverback_wire::{CloseCode, CloseFrame, Connection, Event, Role, TransportEnd};
+    ///
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.close(CloseFrame::new(CloseCode::GOING_AWAY, "bye"), now);
+    /// server.poll_transmit().expect("a Close waits").advance(7);
+    /// assert!(!server.is_open() && !server.has_ended()); // the client's Close is awaited
+    ///
+    /// server.receive(BytesMut::from(&b"\x88\x82\0\0\0\0\x03\xe9"[..]), now);
+    /// assert_eq!(server.poll_event(now), Some(Event::Ending));
+    /// assert_eq!(server.poll_event(now), None);
+    /// assert!(server.poll_shutdown(now)); // end the write side
+    /// server.transport_ended(TransportEnd::Finished, now); // and the client has ended its own
+    /// assert!(server.report().is_some_and(|report| report.is_clean()));
+    /// ```
     pub fn close(&mut self, frame: CloseFrame, now: Instant) {
         self.close_because(frame, "closed here", now);
     }
 
     /// As [`close`](Self::close), with a cause for the report that may differ from what the peer is told.
+    ///
+    /// ```
+    /// # use std::{io::ErrorKind, sync::Arc, time::Instant};
+    /// use silverback_wire::{Cause, CloseCode, CloseFrame, Connection, Role, TransportEnd};
+    ///
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.close_because(CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"), "the database is gone", now);
+    /// server.transport_ended(TransportEnd::Failed(ErrorKind::ConnectionReset), now);
+    /// let report = server.report().expect("it has ended");
+    /// assert_eq!(report.cause, Cause::ClosedHere("the database is gone".into()));
+    /// ```
     pub fn close_because(&mut self, frame: CloseFrame, cause: impl Into<Cow<'static, str>>, now: Instant) {
         self.begin_close(frame, Cause::ClosedHere(cause.into()), now);
     }
@@ -410,6 +551,16 @@ impl Connection {
 
     /// Ends the connection at once and without a closing handshake: the transport is about to be dropped. Does nothing when it has
     /// ended already.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use silverback_wire::{Connection, Role, TransportEnd};
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.abandon("the process is stopping", now);
+    /// assert!(server.report().is_some_and(|report| report.transport == TransportEnd::Dropped));
+    /// assert!(server.poll_transmit().is_none());
+    /// ```
     pub fn abandon(&mut self, cause: impl Into<Cow<'static, str>>, now: Instant) {
         self.end_begins(Side::Local, Cause::ClosedHere(cause.into()), None);
         self.end(TransportEnd::Dropped, now);
@@ -427,6 +578,23 @@ impl Connection {
 
     /// The bytes that wait to be written, or `None` when there are none. Write what the transport takes, and call
     /// [`advance`](Buf::advance) by its number.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// use std::io::Write;
+    /// use bytes::Buf;
+    ///
+    /// # use silverback_wire::{Connection, Role};
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), Instant::now());
+    /// # let mut socket = Vec::new();
+    /// server.send("hello".into())?;
+    /// while let Some(out) = server.poll_transmit() {
+    ///     let taken = socket.write(out.chunk())?;
+    ///     out.advance(taken);
+    /// }
+    /// assert_eq!(socket, b"\x81\x05hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<&mut Transmit> {
         if matches!(self.state, State::Ended { .. }) {
@@ -446,6 +614,19 @@ impl Connection {
 
     /// Tells that bytes wait which the transport does not take, or does not pass on, now. If it takes none of them for
     /// [`write_timeout`](Config::write_timeout), the connection has ended, unless [`transmit_flowing`](Self::transmit_flowing) was called before.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// use silverback_wire::{Cause, Connection, Role};
+    ///
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.send("hello".into())?;
+    /// server.transmit_blocked(now); // the socket said `WouldBlock`
+    /// server.handle_timeout(now + Duration::from_secs(120));
+    /// assert!(matches!(server.report().expect("it has ended").cause, Cause::WriteStalled(_)));
+    /// # Ok::<(), silverback_wire::NotSent>(())
+    /// ```
     pub fn transmit_blocked(&mut self, now: Instant) {
         if self.config.write_timeout.is_some() && self.is_open() {
             let (config, opened) = (&self.config, self.opened);
@@ -496,7 +677,8 @@ impl Connection {
         deadline(now, self.config.close_timeout)
     }
 
-    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written.
+    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written; never to a client whose
+    /// close was clean, which leaves that to the server (RFC 6455, 7.1.1). [`close`](Self::close) shows it.
     #[must_use]
     pub fn poll_shutdown(&mut self, now: Instant) -> bool {
         let State::Finishing { shutdown, has_peer_finished, .. } = &mut self.state else { return false };
@@ -526,7 +708,18 @@ impl Connection {
         }
     }
 
-    /// Does what is due at `now`: a Ping, or an end. Harmless when nothing is.
+    /// Does what is due at `now`: a Ping (RFC 6455, 5.5.2), a keep-alive message, or an end. Harmless when nothing is.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use silverback_wire::{Connection, Role};
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// let due = server.poll_timeout().expect("there is a heartbeat");
+    /// assert_eq!(due, now + Duration::from_secs(20));
+    /// server.handle_timeout(due); // the peer was silent until then
+    /// assert!(server.poll_transmit().is_some()); // a Ping
+    /// ```
     pub fn handle_timeout(&mut self, now: Instant) {
         match self.state {
             State::Open if self.is_late(now) => self.violated(self.lateness(), now),
@@ -540,7 +733,20 @@ impl Connection {
     }
 
     /// Nobody reads from the transport until [`resume_reading`](Self::resume_reading): the peer's silence is not held against it. So that it does
-    /// not take us for dead, whose Pings go unanswered, it is sent a Pong now and then.
+    /// not take us for dead, whose Pings go unanswered, it is sent a Pong now and then (RFC 6455, 5.5.3 allows one that nobody asked for).
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use silverback_wire::{Connection, Role};
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.pause_reading(now); // the application has not taken what came before
+    /// let later = now + Duration::from_secs(3600);
+    /// server.handle_timeout(later);
+    /// server.resume_reading(later);
+    /// assert!(server.is_open());
+    /// assert_eq!(server.poll_timeout(), Some(later + Duration::from_secs(20))); // the heartbeat begins anew
+    /// ```
     pub fn pause_reading(&mut self, now: Instant) {
         self.pulse.suspend(now);
     }
@@ -560,6 +766,16 @@ impl Connection {
 
     /// Tells that the transport has ended: [`TransportEnd::Finished`] when the peer's FIN was read, [`TransportEnd::Failed`] when reading
     /// or writing failed. After a FIN there is nothing more to read, but a Close of ours that waits may still be written.
+    ///
+    /// ```
+    /// # use std::{io::ErrorKind, sync::Arc, time::Instant};
+    /// use silverback_wire::{Cause, Connection, Role, TransportEnd};
+    ///
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.transport_ended(TransportEnd::Failed(ErrorKind::ConnectionReset), now);
+    /// assert_eq!(server.report().expect("it has ended").cause, Cause::TransportLost);
+    /// ```
     pub fn transport_ended(&mut self, end: TransportEnd, now: Instant) {
         self.end_begins(Side::Peer, Cause::TransportLost, None);
         let (until, shutdown) = match self.state {

@@ -6,6 +6,19 @@ use crate::CloseCode;
 
 /// A violation of RFC 6455 by the peer. The connection answers it with a Close frame that carries [`code`](Self::code) and this
 /// error's text as its reason.
+///
+/// ```
+/// use silverback_wire::frame::Header;
+/// use silverback_wire::{CloseCode, ProtocolError};
+///
+/// let error = Header::decode(b"\x83\x00").expect_err("nobody has defined opcode 3");
+/// match error {
+///     ProtocolError::ReservedOpcode(opcode) => assert_eq!(opcode, 3),
+///     other => unreachable!("{other}"),
+/// }
+/// assert_eq!(error.code(), CloseCode::PROTOCOL_ERROR);
+/// assert_eq!(error.to_string(), "opcode 3 is reserved (RFC 6455, 5.2)");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtocolError {

@@ -1,4 +1,18 @@
 //! One frame's header (RFC 6455, 5.2): two to fourteen bytes in front of a payload.
+//!
+//! ```
+//! use silverback_wire::frame::{Header, Opcode};
+//! use silverback_wire::mask;
+//!
+//! let frame = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // from RFC 6455, 5.7
+//! let (header, length) = Header::decode(frame)?.expect("it is complete");
+//! assert_eq!((header.opcode, header.length), (Opcode::Text, 5));
+//!
+//! let mut payload = frame[length..].to_vec();
+//! mask::apply(&mut payload, header.mask.expect("a client masks"), 0);
+//! assert_eq!(payload, b"Hello");
+//! # Ok::<(), silverback_wire::ProtocolError>(())
+//! ```
 
 use bytes::{BufMut, BytesMut};
 
@@ -8,6 +22,13 @@ use crate::ProtocolError;
 pub const RSV1: u8 = 4;
 
 /// What a frame is.
+///
+/// ```
+/// use silverback_wire::frame::Opcode;
+///
+/// assert!(Opcode::Ping.is_control());
+/// assert!(!Opcode::Continuation.is_control());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opcode {
     /// 0: more of the message that is being sent in fragments.
@@ -55,6 +76,18 @@ impl Opcode {
 }
 
 /// A frame's header.
+///
+/// ```
+/// use bytes::BytesMut;
+/// use silverback_wire::frame::{Header, Opcode};
+///
+/// let header = Header { fin: true, reserved: 0, opcode: Opcode::Binary, mask: None, length: 1000 };
+/// let mut bytes = BytesMut::new();
+/// header.encode(&mut bytes);
+/// assert_eq!(&bytes[..], b"\x82\x7e\x03\xe8");
+/// assert_eq!(Header::decode(&bytes)?, Some((header, 4)));
+/// # Ok::<(), silverback_wire::ProtocolError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The last frame of its message.
@@ -89,6 +122,14 @@ impl Header {
     /// What is wrong in every role and state, at the first byte that shows it: a reserved opcode, a control frame that is fragmented or
     /// too long, a length that is out of range or longer than it needs to be. Reserved bits and masks are judged by the connection,
     /// which knows its role and its extensions.
+    ///
+    /// ```
+    /// use silverback_wire::ProtocolError;
+    /// use silverback_wire::frame::Header;
+    ///
+    /// assert_eq!(Header::decode(b"\x82\x7e\x03"), Ok(None)); // a byte of the length is missing
+    /// assert_eq!(Header::decode(b"\x09"), Err(ProtocolError::ControlFragmented)); // the first byte shows it
+    /// ```
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some(Beginning { fin, reserved, opcode, .. }) = Beginning::decode(bytes)? else { return Ok(None) };
         let Some((length, at)) = decode_length(opcode, bytes)? else { return Ok(None) };

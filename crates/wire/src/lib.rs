@@ -21,6 +21,40 @@
 //! many receivers; [`Part`]s are what a message is sent and received in that is larger than one wants to hold.
 //!
 //! Everything here is synchronous: there are no futures, so nothing can be cancelled half-way.
+//!
+//! A whole life, from the request to the report:
+//!
+//! ```
+//! use std::{sync::Arc, time::Instant};
+//! use bytes::{Buf, BytesMut};
+//! use silverback_wire::handshake::{client::Offer, server::Policy};
+//! use silverback_wire::{CloseCode, CloseFrame, Config, Connection, Event, Role, TransportEnd};
+//!
+//! let offer = Offer::new(&"ws://example.com/chat".parse()?, http::HeaderMap::new())?;
+//! let acceptance = Policy::default().judge(offer.request())?;
+//! offer.judge(&acceptance.response)?;
+//!
+//! let (config, now) = (Arc::new(Config::default()), Instant::now());
+//! let mut client = Connection::new(Role::Client, config.clone(), now);
+//! let mut server = Connection::new(Role::Server, config, now);
+//! let carry = |from: &mut Connection, to: &mut Connection| {
+//!     if let Some(out) = from.poll_transmit() {
+//!         let bytes = out.copy_to_bytes(out.remaining());
+//!         to.receive(BytesMut::from(bytes), now);
+//!     }
+//!     std::iter::from_fn(|| to.poll_event(now)).collect::<Vec<_>>()
+//! };
+//!
+//! client.send("hello".into())?;
+//! client.close(CloseFrame::new(CloseCode::NORMAL, "that was all"), now);
+//! assert_eq!(carry(&mut client, &mut server), [Event::Message("hello".into()), Event::Ending]);
+//! assert_eq!(carry(&mut server, &mut client), [Event::Ending]);
+//!
+//! assert!(server.poll_shutdown(now)); // the server ends TCP first (RFC 6455, 7.1.1)
+//! client.transport_ended(TransportEnd::Finished, now);
+//! assert!(client.report().is_some_and(|report| report.is_clean()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod assembly;
 mod close;

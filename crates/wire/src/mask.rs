@@ -1,7 +1,25 @@
 //! Masking: the XOR of a payload with a four-byte key (RFC 6455, 5.3).
+//!
+//! ```
+//! use silverback_wire::mask;
+//!
+//! let (mut payload, key) = (*b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+//! mask::apply(&mut payload, key, 0);
+//! assert_eq!(payload, *b"\x7f\x9f\x4d\x51\x58"); // as in RFC 6455, 5.7
+//! mask::apply(&mut payload, key, 0);
+//! assert_eq!(payload, *b"Hello");
+//! ```
 
 /// Masks or unmasks `payload` in place; the two are the same. `offset` is how many bytes of the same frame came before, so that
 /// a payload can be treated in parts.
+///
+/// ```
+/// # use silverback_wire::mask;
+/// # let (mut payload, key) = (*b"Hello", [0x37, 0xfa, 0x21, 0x3d]);
+/// mask::apply(&mut payload[..3], key, 0);
+/// mask::apply(&mut payload[3..], key, 3); // the rest has come
+/// # assert_eq!(payload, *b"\x7f\x9f\x4d\x51\x58");
+/// ```
 pub fn apply(payload: &mut [u8], key: [u8; 4], offset: usize) {
     let mut key = key;
     key.rotate_left(offset % 4);

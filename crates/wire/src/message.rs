@@ -7,7 +7,20 @@ use bytes::Bytes;
 
 use crate::frame::Opcode;
 
-/// A whole message. Cloning is cheap: clones share their bytes.
+/// A whole message (RFC 6455, 5.6). Cloning is cheap: clones share their bytes.
+///
+/// ```
+/// use silverback_wire::Message;
+///
+/// fn describe(message: &Message) -> String {
+///     match message {
+///         Message::Text(text) => format!("{} characters", text.chars().count()),
+///         Message::Binary(bytes) => format!("{} bytes", bytes.len()),
+///     }
+/// }
+/// assert_eq!(describe(&"grüezi".into()), "6 characters");
+/// assert_eq!(describe(&vec![1, 2, 3].into()), "3 bytes");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// UTF-8 text (opcode 1).
@@ -18,11 +31,26 @@ pub enum Message {
 
 impl Message {
     /// A text message.
+    ///
+    /// ```
+    /// use silverback_wire::Message;
+    ///
+    /// assert_eq!(Message::text("grüezi").len(), 7);
+    /// assert_eq!(Message::text(String::new()).as_text(), Some(""));
+    /// ```
     pub fn text(text: impl Into<Text>) -> Self {
         Self::Text(text.into())
     }
 
     /// A binary message.
+    ///
+    /// ```
+    /// use silverback_wire::Message;
+    ///
+    /// let message = Message::binary(vec![1, 2, 3]);
+    /// assert_eq!(message.as_text(), None);
+    /// assert_eq!(message.into_payload(), &[1, 2, 3][..]);
+    /// ```
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
@@ -101,6 +129,14 @@ impl From<Vec<u8>> for Message {
 
 /// A piece of a message that is sent or received in parts, for messages that are larger than one wants to hold. The pieces of a text are
 /// cut between characters.
+///
+/// ```
+/// use silverback_wire::Part;
+///
+/// let parts = [Part { piece: "a long ".into(), is_last: false }, Part { piece: "story".into(), is_last: true }];
+/// let whole: String = parts.iter().filter_map(|part| part.piece.as_text()).collect();
+/// assert_eq!(whole, "a long story");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// The next bytes, as the kind of message that they belong to. May be empty.
@@ -110,10 +146,27 @@ pub struct Part {
 }
 
 /// UTF-8 by construction, over shared bytes.
+///
+/// ```
+/// use bytes::Bytes;
+/// use silverback_wire::Text;
+///
+/// let text = Text::try_from(Bytes::from_static(b"gr\xc3\xbcezi"))?;
+/// assert_eq!(text.as_str(), "grüezi");
+/// assert!(text.ends_with("ezi")); // it is a `str` to whoever borrows it
+/// # Ok::<(), silverback_wire::NotText>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Text(Bytes);
 
 /// Bytes that were to become a [`Text`] and are not UTF-8.
+///
+/// ```
+/// use bytes::Bytes;
+/// use silverback_wire::{NotText, Text};
+///
+/// assert_eq!(Text::try_from(Bytes::from_static(b"\xff")), Err(NotText));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a text message must be UTF-8, and these bytes are not")]
 pub struct NotText;

@@ -8,6 +8,25 @@ use std::time::Duration;
 use crate::{CloseFrame, ProtocolError};
 
 /// The end of a connection. There is exactly one for each connection, however it ended.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use bytes::{Buf, BytesMut};
+/// use silverback_wire::{Cause, Side};
+/// # use silverback_wire::{Connection, Role, TransportEnd};
+///
+/// # let now = Instant::now();
+/// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+/// # server.receive(BytesMut::from(&b"\x88\x82\0\0\0\0\x03\xe8"[..]), now);
+/// # while server.poll_event(now).is_some() {}
+/// # server.poll_transmit().expect("it is answered").advance(4);
+/// # assert!(server.poll_shutdown(now));
+/// # server.transport_ended(TransportEnd::Finished, now);
+/// let report = server.report().expect("it has ended");
+/// assert!(report.is_clean());
+/// assert_eq!((report.began, &report.cause), (Side::Peer, &Cause::ClosedByPeer));
+/// assert_eq!(report.to_string(), "closed by the peer, sent 1000, received 1000, tcp finished");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CloseReport {
@@ -61,6 +80,16 @@ impl fmt::Display for CloseReport {
 }
 
 /// One of the two ends.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// # use silverback_wire::{Connection, Role};
+/// use silverback_wire::Side;
+///
+/// # let mut server = Connection::new(Role::Server, Arc::default(), Instant::now());
+/// server.abandon("the process is stopping", Instant::now());
+/// assert!(server.report().is_some_and(|report| report.began == Side::Local));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// This end.
@@ -70,6 +99,23 @@ pub enum Side {
 }
 
 /// Why a connection ended.
+///
+/// ```
+/// # use std::{io::ErrorKind, sync::Arc, time::Instant};
+/// # use silverback_wire::{Connection, Role, TransportEnd};
+/// use silverback_wire::{Cause, CloseCode, CloseReport};
+///
+/// fn is_worth_another_try(report: &CloseReport) -> bool {
+///     match &report.cause {
+///         Cause::TransportLost | Cause::PeerSilent(_) | Cause::WriteStalled(_) | Cause::MaxAge(_) => true,
+///         Cause::ClosedByPeer => report.received.as_ref().is_some_and(|close| close.code == Some(CloseCode::SERVICE_RESTART)),
+///         _ => false,
+///     }
+/// }
+/// # let mut client = Connection::new(Role::Client, Arc::default(), Instant::now());
+/// # client.transport_ended(TransportEnd::Failed(ErrorKind::ConnectionReset), Instant::now());
+/// # assert!(is_worth_another_try(&client.report().expect("it has ended")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Cause {
@@ -94,12 +140,21 @@ pub enum Cause {
     /// The connection has lasted as long as connections may.
     #[error("the connection had lasted {:.1} s, its maximum", .0.as_secs_f32())]
     MaxAge(Duration),
-    /// The transport ended before anybody said Close (what browsers show as 1006).
+    /// The transport ended before anybody said Close (what browsers show as 1006; RFC 6455, 7.1.5).
     #[error("the connection was lost without a close frame")]
     TransportLost,
 }
 
 /// How the transport ended.
+///
+/// ```
+/// use std::io::ErrorKind;
+/// use silverback_wire::TransportEnd;
+///
+/// let reset = TransportEnd::Failed(ErrorKind::ConnectionReset);
+/// assert_eq!(reset.to_string(), "failed: connection reset");
+/// assert_ne!(reset, TransportEnd::Finished);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportEnd {
@@ -118,6 +173,20 @@ pub enum TransportEnd {
 }
 
 /// An amount of traffic.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// use bytes::Buf;
+/// use silverback_wire::{Connection, Role, Traffic};
+///
+/// # let mut server = Connection::new(Role::Server, Arc::default(), Instant::now());
+/// server.send("hello".into())?;
+/// server.poll_transmit().expect("a frame waits").advance(7);
+/// let (incoming, outgoing) = server.traffic();
+/// assert_eq!(incoming, Traffic::default());
+/// assert_eq!(outgoing, Traffic { messages: 1, frames: 1, bytes: 7 });
+/// # Ok::<(), silverback_wire::NotSent>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
     /// Data messages.

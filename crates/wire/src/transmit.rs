@@ -13,6 +13,25 @@ const COPY_BELOW: usize = 4096;
 
 /// Encoded frames on their way to the transport: a [`Buf`]. Write from it (vectored, if the transport can) and `advance` by what was taken.
 /// It holds no memory while it is empty.
+///
+/// ```
+/// # use std::{sync::Arc, time::Instant};
+/// use std::io::{IoSlice, Write};
+/// use bytes::Buf;
+///
+/// # use silverback_wire::{Connection, Role};
+/// # let mut server = Connection::new(Role::Server, Arc::default(), Instant::now());
+/// # let mut socket = Vec::new();
+/// server.send(vec![0; 10_000].into())?; // referred to, not copied: the header is a slice of its own
+/// while let Some(out) = server.poll_transmit() {
+///     let mut slices = [IoSlice::new(&[]); 8];
+///     let count = out.chunks_vectored(&mut slices);
+///     let taken = socket.write_vectored(&slices[..count])?;
+///     out.advance(taken);
+/// }
+/// assert_eq!(socket.len(), 4 + 10_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Transmit {
     sealed: VecDeque<Bytes>,

@@ -9,6 +9,19 @@ use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
 /// Why an address is not one that can be dialled. It never shows the address, which may hold a secret.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use silverback::{DialError, Dialer};
+/// use silverback::dialer::AddressError;
+///
+/// match Dialer::default().connect("ws://example.com/#top").await {
+///     Err(DialError::Address(AddressError::Fragment)) => {}
+///     other => unreachable!("{other:?}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {

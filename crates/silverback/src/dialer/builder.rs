@@ -61,6 +61,18 @@ impl fmt::Debug for Settings {
 }
 
 /// Why a [`Dialer`] cannot be made.
+///
+/// ```
+/// use silverback::Dialer;
+/// use silverback::dialer::BuildError;
+///
+/// let error = Dialer::builder().header("host", "example.com").build().expect_err("the handshake sets it");
+/// match &error {
+///     BuildError::HeaderOwned(name) => assert_eq!(name, "host"),
+///     other => unreachable!("{other}"),
+/// }
+/// assert!(error.to_string().ends_with("dial the host; its address can be given with `resolve`"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -78,6 +90,23 @@ pub enum BuildError {
 }
 
 /// Makes a [`Dialer`].
+///
+/// ```
+/// use std::time::Duration;
+/// use silverback::dialer::{Proxy, Timeouts};
+/// use silverback::{Deflate, Dialer};
+///
+/// let dialer = Dialer::builder()
+///     .header("authorization", "Bearer TOKEN")
+///     .subprotocols(["chat.v2", "chat.v1"])
+///     .timeouts(Timeouts { total: Duration::from_secs(15), ..Timeouts::default() })
+///     .redirects(0)
+///     .proxy(Proxy::none())
+///     .message_limit(64 * 1024)
+///     .deflate(Deflate::default())
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Default)]
 #[must_use]
 pub struct DialerBuilder {
@@ -162,6 +191,17 @@ impl DialerBuilder {
     }
 
     /// The addresses of `host`, which is then not looked up: as `curl --resolve` does. Port 0 stands for the port that is dialled.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// use silverback::Dialer;
+    ///
+    /// // One of several servers behind a name, by its own address and with the name's certificate:
+    /// let dialer = Dialer::builder().resolve("example.com", ["192.0.2.7:0".parse()?]).build()?;
+    /// let socket = dialer.connect("wss://example.com/").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn resolve(mut self, host: &str, addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
         // As an address has it: in lower case, and in punycode.
         let host = Host::parse(host).map_or_else(|_| host.to_owned(), |host| host.to_string());

@@ -13,6 +13,19 @@ use super::{AddressError, ConnectFailures, NotAProxy, ProxyError, RedirectError,
 
 /// Why a [`Dialer`](crate::Dialer) gave no connection. [`stage`](Self::stage) tells how far it came. Neither the message nor `Debug` has the address's
 /// userinfo, path or query, or the headers that were sent; but what the server answered is there, and may repeat some of it.
+///
+/// ```no_run
+/// # async fn example(dialer: silverback::Dialer) {
+/// use silverback::DialError;
+///
+/// match dialer.connect("wss://example.com/chat").await {
+///     Ok(socket) => println!("connection {}", socket.id()),
+///     Err(DialError::Refused { response }) if response.status() == 401 => println!("it is time for another token"),
+///     Err(DialError::Timeout { .. } | DialError::Connect { .. }) => println!("it may be there in a minute"),
+///     Err(error) => println!("{:?}: {error}", error.stage()),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {

@@ -14,6 +14,18 @@ use tokio::time::timeout;
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// What each address answered. None took the connection.
+///
+/// ```
+/// # fn example(error: silverback::DialError) {
+/// use silverback::DialError;
+///
+/// if let DialError::Connect { host, source } = error {
+///     for (address, answer) in source.iter() {
+///         println!("{host} at {address}: {answer}");
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ConnectFailures(Vec<(SocketAddr, io::Error)>);
 

@@ -37,6 +37,12 @@ struct Rules {
 }
 
 /// What a proxy's address must be.
+///
+/// ```
+/// use silverback::dialer::{NotAProxy, Proxy};
+///
+/// assert_eq!(Proxy::at("ftp://proxy.example").err(), Some(NotAProxy));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "this is not the address of a proxy: write http://host:port, https://host:port, socks5://host:port or socks5h://host:port, with user:password@ before the host if it wants them"
@@ -69,6 +75,17 @@ impl Proxy {
     }
 
     /// As [`environment`](Self::environment), with variables that come from elsewhere.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use silverback::Dialer;
+    /// use silverback::dialer::Proxy;
+    ///
+    /// let settings = HashMap::from([("ALL_PROXY", "http://proxy.example:3128"), ("NO_PROXY", "intranet.example")]);
+    /// let proxy = Proxy::variables(|name| settings.get(name).map(|value| (*value).to_owned()));
+    /// let dialer = Dialer::builder().proxy(proxy).build()?;
+    /// # Ok::<(), silverback::dialer::BuildError>(())
+    /// ```
     pub fn variables(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first = |names: &[&'static str]| {
             names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()).map(|value| (*name, value)))

@@ -6,6 +6,18 @@ use http::{HeaderMap, Response, StatusCode};
 use super::address::{Address, AddressError};
 
 /// Why a redirect was not followed.
+///
+/// ```
+/// # fn example(error: silverback::DialError) {
+/// use silverback::{DialError, dialer::RedirectError};
+///
+/// match error {
+///     DialError::Redirect(RedirectError::TooMany { limit, to }) => println!("{limit} redirects, and the next leads to {to}"),
+///     DialError::Redirect(RedirectError::Downgrade { to }) => println!("{to} would be in the clear"),
+///     other => println!("{other}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectError {

@@ -9,6 +9,13 @@ use tokio::time::{Instant, timeout};
 use super::DialError;
 
 /// A part of the way to a WebSocket connection, in the order in which they come.
+///
+/// ```
+/// use silverback::dialer::Stage;
+///
+/// assert!(Stage::Resolve < Stage::Handshake); // in the order in which they come
+/// assert_eq!(Stage::Tls.to_string(), "setting up TLS");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stage {
@@ -37,6 +44,17 @@ impl fmt::Display for Stage {
 }
 
 /// How long each stage may take. A redirect begins with the first stage again; `total` goes on over all of them.
+///
+/// ```
+/// use std::time::Duration;
+/// use silverback::Dialer;
+/// use silverback::dialer::Timeouts;
+///
+/// let timeouts = Timeouts { connect: Duration::from_secs(3), ..Timeouts::default() };
+/// assert_eq!(timeouts.total, Duration::from_secs(30));
+/// let dialer = Dialer::builder().timeouts(timeouts).build()?;
+/// # Ok::<(), silverback::dialer::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// For a name to become addresses. Default: 5 s.

@@ -34,6 +34,15 @@ enum Source {
 }
 
 /// Why certificates cannot be trusted in.
+///
+/// ```
+/// use silverback::dialer::{Trust, TrustError};
+///
+/// match Trust::pem(b"this is no PEM") {
+///     Err(TrustError::Empty) => {}
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
@@ -55,6 +64,19 @@ pub enum TrustError {
 }
 
 /// Why there is no TLS with a server.
+///
+/// ```
+/// # fn example(error: silverback::DialError) {
+/// use silverback::{DialError, dialer::TlsError, tls::rustls};
+///
+/// if let DialError::Tls { host, source } = error {
+///     match *source {
+///         TlsError::Handshake { error: rustls::Error::InvalidCertificate(what) } => println!("{host}'s certificate: {what:?}"),
+///         other => println!("{host}: {other}"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -110,6 +132,18 @@ impl Trust {
     }
 
     /// Whatever this configuration says: client certificates, a verifier of one's own. If it has ALPN protocols, `http/1.1` must be among them.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use silverback::Dialer;
+    /// use silverback::dialer::Trust;
+    /// use silverback::tls::rustls::{ClientConfig, RootCertStore, crypto::ring};
+    ///
+    /// let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()?;
+    /// let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(); // it trusts nobody yet
+    /// let dialer = Dialer::builder().trust(Trust::config(Arc::new(config))).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn config(config: Arc<ClientConfig>) -> Self {
         Self(Source::Config(config))
     }

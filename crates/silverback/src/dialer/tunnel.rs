@@ -23,6 +23,20 @@ const HEAD_LIMIT: usize = 16 * 1024;
 const SOCKS_ROOM: usize = 262 - 3 - 3 - 7;
 
 /// Why a proxy did not connect on.
+///
+/// ```
+/// # fn example(error: silverback::DialError) {
+/// use silverback::{DialError, dialer::ProxyError};
+///
+/// if let DialError::Proxy { proxy, source, .. } = error {
+///     match *source {
+///         ProxyError::Credentials => println!("{proxy} wants a password"),
+///         ProxyError::Refused(status) => println!("{proxy} answered {status}"),
+///         other => println!("{proxy}: {other}"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {

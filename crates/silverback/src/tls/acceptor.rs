@@ -56,6 +56,18 @@ pub struct Acceptor {
 }
 
 /// Why a stream did not become a TLS connection.
+///
+/// ```
+/// # async fn example(tls: silverback::tls::Acceptor, stream: tokio::net::TcpStream) {
+/// use silverback::tls::TlsAcceptError;
+///
+/// match tls.accept(stream).await {
+///     Ok(stream) => println!("TLS {:?}", stream.get_ref().1.protocol_version()),
+///     Err(TlsAcceptError::PlainHttp(refusal)) => println!("it was answered: {refusal}"),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsAcceptError {
@@ -98,14 +110,23 @@ impl Acceptor {
 
     /// Shows another certificate from now on. Connections that are there live on, and a handshake in progress has either of the two.
     ///
-    /// A reload is `acceptor.replace(Certificate::from_files(…)?)`: if the new files are bad, the old certificate stays.
+    /// A reload, after which the old certificate stays if the new files are bad:
+    ///
+    /// ```
+    /// use silverback::tls::{Acceptor, Certificate, CertificateError};
+    ///
+    /// fn reload(tls: &Acceptor) -> Result<(), CertificateError> {
+    ///     tls.replace(Certificate::from_files("fullchain.pem", "privkey.pem")?);
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn replace(&self, certificate: Certificate) {
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certificate;
     }
 
     /// Takes a stream and sets up TLS. Plain HTTP is answered with a 400 that says what to do.
     ///
-    /// Dropping this future drops the stream.
+    /// Not cancel-safe: dropping this drops the stream.
     ///
     /// # Errors
     /// [`TlsAcceptError`] when there is no TLS.

@@ -14,10 +14,30 @@ use super::provider;
 
 /// A server's certificate, those of the authorities between it and a root, and the private key. It is known to be whole: the key is the
 /// certificate's.
+///
+/// ```
+/// use silverback::tls::{Acceptor, Certificate};
+///
+/// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+/// # let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+/// let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes())?;
+/// let tls = Acceptor::new(certificate)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Certificate(Arc<CertifiedKey>);
 
 /// Why files do not make a certificate.
+///
+/// ```
+/// use std::path::Path;
+/// use silverback::tls::{Certificate, CertificateError};
+///
+/// match Certificate::from_files("/no/such/fullchain.pem", "/no/such/privkey.pem") {
+///     Err(CertificateError::Read { file, .. }) => assert_eq!(file, Path::new("/no/such/fullchain.pem")),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateError {

@@ -6,6 +6,20 @@ use super::{Options, Reservation};
 
 /// The compression that both ends of a connection have agreed on. Made by a handshake, given to
 /// [`Connection::with_deflate`](crate::Connection::with_deflate).
+///
+/// ```
+/// use silverback_wire::deflate::Options;
+/// # use silverback_wire::handshake::{client::Offer, server::Policy};
+///
+/// # let mut policy = Policy::default();
+/// policy.deflate = Some(Options::default().server_window_bits(12)?);
+/// # let offer = Offer::new(&"ws://example.com/".parse()?, http::HeaderMap::new())?.with_deflate(Some(&Options::default()));
+/// # let request = offer.request();
+/// let agreement = policy.judge(request)?.deflate.expect("the client has offered it");
+/// assert_eq!(agreement.outgoing().window_bits, 12);
+/// assert!(!agreement.incoming().context_takeover);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Agreement {
     pub(super) outgoing: Direction,
@@ -32,6 +46,15 @@ impl Agreement {
 }
 
 /// One direction of a connection.
+///
+/// ```
+/// use silverback_wire::deflate::Direction;
+///
+/// /// How far back messages may refer, in bytes.
+/// fn reach(direction: Direction) -> usize {
+///     1 << direction.window_bits
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Direction {

@@ -5,6 +5,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much memory all connections under one policy may hold for context takeover together. Clones share it. When it is used up, further
 /// connections are made without context takeover, which holds nothing.
+///
+/// ```
+/// use silverback_wire::deflate::{Budget, Options};
+/// use silverback_wire::handshake::client::Offer;
+///
+/// let budget = Budget::new(64 << 20);
+/// let options = Options::default().context_takeover(budget.clone());
+/// let offer = Offer::new(&"ws://example.com/".parse()?, http::HeaderMap::new())?.with_deflate(Some(&options));
+/// assert!(budget.used() > 0 && budget.used() < budget.limit());
+///
+/// drop(offer); // no connection comes of it
+/// assert_eq!(budget.used(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Budget(Arc<Shares>);
 

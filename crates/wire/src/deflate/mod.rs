@@ -9,6 +9,24 @@
 //! further, and the connection holds memory while it is idle. That memory is counted against a [`Budget`]. *Without* it, which is the
 //! default, (de)compressors belong to the thread and are lent to whichever connection has a message in work, so that an idle connection
 //! holds none.
+//!
+//! ```
+//! use std::{sync::Arc, time::Instant};
+//! use silverback_wire::deflate::Options;
+//! use silverback_wire::handshake::{client::Offer, server::Policy};
+//! use silverback_wire::{Connection, Role};
+//!
+//! let mut policy = Policy::default();
+//! policy.deflate = Some(Options::default());
+//! let offer = Offer::new(&"ws://example.com/".parse()?, http::HeaderMap::new())?.with_deflate(Some(&Options::default()));
+//! let acceptance = policy.judge(offer.request())?;
+//! let answer = offer.judge(&acceptance.response)?;
+//!
+//! let mut client = Connection::new(Role::Client, Arc::default(), Instant::now()).with_deflate(answer.deflate);
+//! client.send("to be or not to be ".repeat(1000).into())?;
+//! assert!(client.transmit_len() < 1000);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 #![cfg_attr(not(feature = "deflate"), allow(dead_code, reason = "nothing can be negotiated then"))]
 

@@ -8,8 +8,11 @@ use super::Budget;
 /// use silverback_wire::deflate::{Budget, Options};
 ///
 /// // The default holds no memory for an idle connection. This gives up to 64 MiB for a better ratio on small messages:
-/// let options = Options::default().context_takeover(Budget::new(64 << 20));
-/// # let _ = options;
+/// let options = Options::default().level(6).context_takeover(Budget::new(64 << 20));
+/// assert_eq!(options.budget().limit(), 64 << 20);
+///
+/// // The clients' messages do not resemble each other, so nothing is held for them:
+/// let options = options.client_context_takeover(false);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -23,6 +26,13 @@ pub struct Options {
 }
 
 /// A window that permessage-deflate or zlib does not have.
+///
+/// ```
+/// use silverback_wire::deflate::{NotWindowBits, Options};
+///
+/// assert_eq!(Options::default().server_window_bits(8).unwrap_err(), NotWindowBits(8));
+/// assert!(Options::default().server_window_bits(9).is_ok());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is no size of a compression window: 9 to 15 bits are, which is 512 bytes to 32 KiB")]
 pub struct NotWindowBits(pub u8);

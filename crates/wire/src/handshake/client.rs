@@ -1,4 +1,20 @@
 //! The client's side of the handshake (RFC 6455, 4.1).
+//!
+//! ```
+//! use http::HeaderMap;
+//! use silverback_wire::handshake::{client::Offer, encode_request, parse_response};
+//! # use silverback_wire::handshake::{encode_response, server::Policy};
+//!
+//! let offer = Offer::new(&"ws://example.com/chat".parse()?, HeaderMap::new())?;
+//! let request = encode_request(offer.request()); // to be written to the stream
+//! assert!(request.starts_with(b"GET /chat HTTP/1.1\r\n"));
+//!
+//! # let arrived = encode_response(&Policy::default().judge(offer.request())?.response);
+//! let (response, end) = parse_response(&arrived, 16 * 1024)?.expect("it is complete");
+//! offer.judge(&response)?; // what arrived behind `end` is frames
+//! # assert_eq!(end, arrived.len());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 
@@ -13,6 +29,18 @@ use super::{extensions, key};
 use crate::deflate::{self, Agreement};
 
 /// A request for a WebSocket connection, and what its answer must be.
+///
+/// ```
+/// use http::{HeaderMap, header::AUTHORIZATION};
+/// use silverback_wire::handshake::client::Offer;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(AUTHORIZATION, "Bearer TOKEN".parse()?);
+/// let offer = Offer::new(&"ws://example.com:8080/chat".parse()?, headers)?;
+/// assert_eq!(offer.request().headers()["host"], "example.com:8080");
+/// assert_eq!(offer.request().headers()["sec-websocket-version"], "13");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Offer {
     request: Request<()>,
     key: String,
@@ -20,6 +48,20 @@ pub struct Offer {
 }
 
 /// What a server that accepted has agreed to.
+///
+/// ```
+/// # use http::HeaderMap;
+/// # use silverback_wire::handshake::{client::Offer, server::Policy};
+/// # let mut policy = Policy::default();
+/// # policy.subprotocols = vec!["chat.v1".to_owned()];
+/// let mut headers = HeaderMap::new();
+/// headers.insert("sec-websocket-protocol", "chat.v2, chat.v1".parse()?);
+/// let offer = Offer::new(&"ws://example.com/".parse()?, headers)?;
+/// # let response = policy.judge(offer.request())?.response;
+/// let answer = offer.judge(&response)?; // of a server that speaks only the older one
+/// assert_eq!(answer.subprotocol.as_deref(), Some("chat.v1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answer {
@@ -37,6 +79,19 @@ impl fmt::Debug for Offer {
 }
 
 /// Why the answer to a handshake is not a WebSocket connection.
+///
+/// ```
+/// # use http::{HeaderMap, Response};
+/// use silverback_wire::handshake::client::{AnswerError, Offer};
+///
+/// let offer = Offer::new(&"ws://example.com/".parse()?, HeaderMap::new())?;
+/// let response = Response::builder().status(403).body(())?;
+/// match offer.judge(&response) {
+///     Err(AnswerError::Status(status)) => assert_eq!(status, 403),
+///     other => unreachable!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
@@ -54,6 +109,14 @@ pub enum AnswerError {
 }
 
 /// A request cannot be made for this address.
+///
+/// ```
+/// # use http::HeaderMap;
+/// use silverback_wire::handshake::client::{NoHost, Offer};
+///
+/// assert_eq!(Offer::new(&"/chat".parse()?, HeaderMap::new()).err(), Some(NoHost));
+/// # Ok::<(), http::uri::InvalidUri>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a WebSocket address has a host, as in ws://example.com/path")]
 pub struct NoHost;
@@ -82,6 +145,16 @@ impl Offer {
     }
 
     /// Offers compression as well (RFC 7692).
+    ///
+    /// ```
+    /// # use http::HeaderMap;
+    /// use silverback_wire::{deflate::Options, handshake::client::Offer};
+    ///
+    /// let offer = Offer::new(&"ws://example.com/".parse()?, HeaderMap::new())?.with_deflate(Some(&Options::default()));
+    /// let offered = offer.request().headers()["sec-websocket-extensions"].to_str()?;
+    /// assert!(offered.starts_with("permessage-deflate"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_deflate(mut self, options: Option<&deflate::Options>) -> Self {
         self.deflate = options.map(deflate::Offer::new);
@@ -101,6 +174,21 @@ impl Offer {
     ///
     /// # Errors
     /// [`AnswerError`] for every answer that RFC 6455, 4.1 tells a client to fail on.
+    ///
+    /// ```
+    /// use http::{HeaderMap, Response};
+    /// use silverback_wire::handshake::client::{AnswerError, Offer};
+    ///
+    /// let offer = Offer::new(&"ws://example.com/".parse()?, HeaderMap::new())?;
+    /// let response = Response::builder()
+    ///     .status(101)
+    ///     .header("upgrade", "websocket")
+    ///     .header("connection", "Upgrade")
+    ///     .header("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") // of another key
+    ///     .body(())?;
+    /// assert!(matches!(offer.judge(&response), Err(AnswerError::Header { header: "sec-websocket-accept", .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn judge(&self, response: &Response<()>) -> Result<Answer, AnswerError> {
         let headers = response.headers();
         let wrong = |header: &'static str| {

@@ -8,6 +8,14 @@ use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use super::fields::is_token;
 
 /// One extension as it was offered or accepted.
+///
+/// ```
+/// use silverback_wire::handshake::Extension;
+///
+/// let offer = Extension { name: "permessage-deflate", parameters: vec![("client_max_window_bits", Some("12".into()))] };
+/// let bits = offer.parameters.iter().find_map(|(name, value)| (*name == "client_max_window_bits").then_some(value.as_deref()));
+/// assert_eq!(bits, Some(Some("12")));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension<'a> {
     /// Its name, such as `permessage-deflate`.
@@ -17,6 +25,15 @@ pub struct Extension<'a> {
 }
 
 /// A header that is no list of extensions, which fails the handshake (RFC 6455, 9.1).
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use silverback_wire::handshake::{NotExtensions, extensions};
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert("sec-websocket-extensions", HeaderValue::from_static("permessage-deflate; ="));
+/// assert_eq!(extensions(&headers), Err(NotExtensions));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`Sec-WebSocket-Extensions` must be a list of tokens with parameters (RFC 6455, 9.1)")]
 pub struct NotExtensions;
@@ -25,6 +42,18 @@ pub struct NotExtensions;
 ///
 /// # Errors
 /// [`NotExtensions`] for whatever the grammar of RFC 6455, 9.1 does not have.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue};
+/// use silverback_wire::handshake::extensions;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.append("sec-websocket-extensions", HeaderValue::from_static("permessage-deflate; client_max_window_bits, permessage-deflate"));
+/// let offers = extensions(&headers)?;
+/// assert_eq!(offers.len(), 2); // the better one first
+/// assert_eq!(offers[0].parameters, [("client_max_window_bits", None)]);
+/// # Ok::<(), silverback_wire::handshake::NotExtensions>(())
+/// ```
 pub fn extensions(headers: &HeaderMap) -> Result<Vec<Extension<'_>>, NotExtensions> {
     let mut found = Vec::new();
     for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {

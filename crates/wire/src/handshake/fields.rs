@@ -12,6 +12,16 @@ pub(crate) fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterat
 }
 
 /// Whether the list has `token` as a whole item, in any case: `keep-alive, Upgrade` has `upgrade`, and `notupgrade` does not.
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, header::CONNECTION};
+/// use silverback_wire::handshake::has_token;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(CONNECTION, HeaderValue::from_static("keep-alive, Upgrade"));
+/// assert!(has_token(&headers, CONNECTION, "upgrade"));
+/// assert!(!has_token(&headers, CONNECTION, "keep"));
+/// ```
 pub fn has_token(headers: &HeaderMap, name: impl AsHeaderName, token: &str) -> bool {
     items(headers, name).any(|item| item.eq_ignore_ascii_case(token))
 }

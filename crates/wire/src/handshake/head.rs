@@ -9,6 +9,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 const MOST_HEADERS: usize = 100;
 
 /// Why the head of a request could not be read.
+///
+/// ```
+/// use silverback_wire::handshake::{HeadError, HeadReader, Refusal};
+///
+/// let mut reader = HeadReader::new(16 * 1024);
+/// reader.buffer().extend_from_slice(b"\x16\x03\x01\x02\x00\x01"); // a client that begins TLS
+/// match reader.poll_end() {
+///     Err(HeadError::Tls) => assert_eq!(Refusal::from(HeadError::Tls).status(), 400),
+///     other => unreachable!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadError {
@@ -36,6 +47,21 @@ pub enum HeadError {
 ///
 /// Every byte is looked at once, so that a head in single bytes costs no more than one in a piece. What would hide the end of a line
 /// from one reader and show it to another (a lone CR or LF) is refused at once.
+///
+/// ```
+/// use silverback_wire::handshake::HeadReader;
+///
+/// let mut reader = HeadReader::new(16 * 1024);
+/// reader.buffer().extend_from_slice(b"GET /chat HTTP/1.1\r\nHost: exa");
+/// assert_eq!(reader.poll_end()?, None);
+/// reader.buffer().extend_from_slice(b"mple.com\r\n\r\n\x81");
+///
+/// let end = reader.poll_end()?.expect("the head is complete");
+/// let (request, bytes) = reader.finish(end)?;
+/// assert_eq!(request.uri(), "/chat");
+/// assert_eq!(&bytes[end..], b"\x81"); // the beginning of a frame
+/// # Ok::<(), silverback_wire::handshake::HeadError>(())
+/// ```
 #[derive(Debug)]
 pub struct HeadReader {
     bytes: BytesMut,
@@ -109,6 +135,15 @@ fn parse_request(head: &[u8], limit: usize) -> Result<Request<()>, HeadError> {
 ///
 /// # Errors
 /// [`HeadError::Malformed`] or [`HeadError::TooLarge`].
+///
+/// ```
+/// use silverback_wire::handshake::parse_response;
+///
+/// assert!(parse_response(b"HTTP/1.1 403 Forb", 16 * 1024)?.is_none());
+/// let (response, end) = parse_response(b"HTTP/1.1 403 Forbidden\r\n\r\nno", 16 * 1024)?.expect("it is complete");
+/// assert_eq!((response.status().as_u16(), end), (403, 26));
+/// # Ok::<(), silverback_wire::handshake::HeadError>(())
+/// ```
 pub fn parse_response(bytes: &[u8], limit: usize) -> Result<Option<(Response<()>, usize)>, HeadError> {
     let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Response::new(&mut lines);
@@ -125,6 +160,15 @@ pub fn parse_response(bytes: &[u8], limit: usize) -> Result<Option<(Response<()>
 }
 
 /// A request's head as bytes.
+///
+/// ```
+/// use http::Request;
+/// use silverback_wire::handshake::encode_request;
+///
+/// let request = Request::get("ws://example.com/chat?room=1").header("host", "example.com").body(())?;
+/// assert_eq!(&encode_request(&request)[..], b"GET /chat?room=1 HTTP/1.1\r\nhost: example.com\r\n\r\n");
+/// # Ok::<(), http::Error>(())
+/// ```
 pub fn encode_request(request: &Request<()>) -> BytesMut {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let mut out = BytesMut::new();
@@ -134,6 +178,15 @@ pub fn encode_request(request: &Request<()>) -> BytesMut {
 }
 
 /// A response's head as bytes.
+///
+/// ```
+/// use http::Response;
+/// use silverback_wire::handshake::encode_response;
+///
+/// let response = Response::builder().status(503).header("retry-after", "5").body(())?;
+/// assert_eq!(&encode_response(&response)[..], b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\n\r\n");
+/// # Ok::<(), http::Error>(())
+/// ```
 pub fn encode_response<B>(response: &Response<B>) -> BytesMut {
     let mut out = BytesMut::with_capacity(256);
     out.put_slice(b"HTTP/1.1 ");

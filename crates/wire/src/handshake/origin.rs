@@ -4,6 +4,15 @@ use std::fmt;
 
 /// The origins that a server takes. A request without `Origin` does not come from a page and is always taken; `null` never is, but under
 /// [`Any`](Self::Any).
+///
+/// ```
+/// use silverback_wire::handshake::{Origin, Origins, server::Policy};
+///
+/// let mut policy = Policy::default();
+/// assert_eq!(policy.origins, Origins::Same);
+/// policy.origins = Origins::SameAnd(vec![Origin::parse("https://app.example.com")?]);
+/// # Ok::<(), silverback_wire::handshake::NotAnOrigin>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Origins {
@@ -17,6 +26,15 @@ pub enum Origins {
 }
 
 /// A scheme, a host and a port, in lower case. Browser extensions and app frames have schemes of their own.
+///
+/// ```
+/// use silverback_wire::handshake::Origin;
+///
+/// let origin = Origin::parse("https://App.Example.com:443")?;
+/// assert_eq!(origin, Origin::parse("https://app.example.com")?);
+/// assert_eq!(origin.to_string(), "https://app.example.com");
+/// # Ok::<(), silverback_wire::handshake::NotAnOrigin>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
@@ -26,6 +44,13 @@ pub struct Origin {
 }
 
 /// A text that is not an origin.
+///
+/// ```
+/// use silverback_wire::handshake::Origin;
+///
+/// let error = Origin::parse("https://app.example.com/").expect_err("an origin has no path");
+/// assert!(error.to_string().starts_with(r#""https://app.example.com/" is not an origin: write scheme and host"#));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an origin: write scheme and host, and the port if it is not the scheme's own, as in https://app.example.com")]
 pub struct NotAnOrigin(String);

@@ -12,6 +12,21 @@ use super::fields;
 /// Why a handshake was refused, in a form that a person can act on: what is wrong, what arrived, and the likely cure.
 ///
 /// It renders as `application/problem+json` (RFC 9457) for clients that accept JSON and as plain text for all others.
+///
+/// ```
+/// use http::{HeaderMap, StatusCode, header};
+/// use silverback_wire::handshake::Refusal;
+///
+/// let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "token-expired", "the token has expired")
+///     .arrived("a token that was good until 12:00")
+///     .cure("ask for another one and connect again")
+///     .header(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+///
+/// let answer = refusal.response(&HeaderMap::new()); // the request's headers
+/// assert_eq!(answer.status(), 401);
+/// assert!(answer.body().starts_with("the token has expired (token-expired)\n"));
+/// assert_eq!(refusal.problem().headers()["content-type"], "application/problem+json");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Refusal(Box<Parts>); // boxed: the error of many functions that mostly succeed
 

@@ -1,4 +1,17 @@
 //! The server's side of the handshake (RFC 6455, 4.2).
+//!
+//! ```
+//! use http::Request;
+//! use silverback_wire::handshake::server::Policy;
+//!
+//! let request = Request::get("/chat").header("host", "example.com").body(())?; // it asks for no upgrade
+//! let refusal = Policy::default().judge(&request).expect_err("it is no handshake");
+//! assert_eq!(refusal.status(), 426);
+//! println!("{refusal}");
+//! let answer = refusal.response(request.headers()); // to be sent
+//! # assert_eq!(answer.status(), 426);
+//! # Ok::<(), http::Error>(())
+//! ```
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
@@ -13,6 +26,27 @@ use super::{Origins, Refusal, causes, extensions, key};
 use crate::deflate;
 
 /// What a server takes.
+///
+/// ```
+/// use http::Request;
+/// use silverback_wire::handshake::server::Policy;
+///
+/// let mut policy = Policy::default();
+/// policy.subprotocols = vec!["chat.v2".to_owned(), "chat.v1".to_owned()];
+///
+/// let request = Request::get("/chat")
+///     .header("host", "example.com")
+///     .header("connection", "Upgrade")
+///     .header("upgrade", "websocket")
+///     .header("sec-websocket-version", "13")
+///     .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+///     .header("sec-websocket-protocol", "chat.v1, chat.v2")
+///     .body(())?;
+/// let acceptance = policy.judge(&request)?;
+/// assert_eq!(acceptance.response.status(), 101);
+/// assert_eq!(acceptance.subprotocol.as_deref(), Some("chat.v2"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Policy {
@@ -27,6 +61,16 @@ pub struct Policy {
 }
 
 /// The part of a request that a handshake is judged by.
+///
+/// ```
+/// use http::Request;
+/// use silverback_wire::handshake::server::{Head, Policy};
+///
+/// let (parts, _body) = Request::post("/chat").body("hello")?.into_parts();
+/// let refusal = Policy::default().judge(Head::from(&parts)).expect_err("a handshake is a GET");
+/// assert_eq!(refusal.cause(), "method-not-get");
+/// # Ok::<(), http::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     pub(super) method: &'a Method,
@@ -47,6 +91,21 @@ impl<'a> From<&'a Parts> for Head<'a> {
 }
 
 /// A handshake that was accepted.
+///
+/// ```
+/// use std::{sync::Arc, time::Instant};
+/// use silverback_wire::handshake::{encode_response, server::Policy};
+/// use silverback_wire::{Connection, Role};
+/// # use silverback_wire::handshake::client::Offer;
+/// # let offer = Offer::new(&"ws://example.com/".parse()?, http::HeaderMap::new())?;
+/// # let request = offer.request();
+///
+/// let acceptance = Policy::default().judge(request)?;
+/// let answer = encode_response(&acceptance.response); // to be written to the stream
+/// let connection = Connection::new(Role::Server, Arc::default(), Instant::now()).with_deflate(acceptance.deflate);
+/// # assert!(answer.starts_with(b"HTTP/1.1 101 ") && connection.is_open());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Acceptance {
@@ -59,10 +118,23 @@ pub struct Acceptance {
 }
 
 impl Policy {
-    /// Judges a request. Its path and its credentials are the caller's business.
+    /// Judges a request (RFC 6455, 4.2.1). Its path and its credentials are the caller's business.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the first thing that is wrong, in the order of the code below.
+    /// A [`Refusal`] that names the first thing that is wrong: the method, the HTTP version and what else the request must have, the upgrade,
+    /// the version of the protocol, the key, the origin, the subprotocols, the extensions.
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use silverback_wire::handshake::{client::Offer, server::Policy};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("origin", "https://stranger.example".parse()?);
+    /// let offer = Offer::new(&"ws://example.com/chat".parse()?, headers)?; // what a stranger's page makes a browser send
+    /// let refusal = Policy::default().judge(offer.request()).expect_err("only pages of the same origin may connect");
+    /// assert_eq!((refusal.status().as_u16(), refusal.cause()), (403, "origin-not-allowed"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn judge<'a>(&self, request: impl Into<Head<'a>>) -> Result<Acceptance, Refusal> {
         let request = request.into();
         let headers = request.headers;
