@@ -35,12 +35,14 @@ fn connections() -> io::Result<()> {
                 let setting = setting(is_client, 1000, part_size, choice);
                 let name = format!("{what}-{name}-{kind}");
                 write("cuts", &name, &[&setting, &SMALL, bytes])?;
-                write("frames", &name, &[&setting, &SMALL, &[255, 0, 255], bytes])?;
+                write("frames", &name, &[&setting, &SMALL, &[255, 0, 255, 0], bytes])?;
             }
         }
-        // A transport that takes little, a peer that pauses, an application that closes.
+        // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes.
+        let pings = frame(sender, 0x89, b"Hello").repeat(10);
+        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &WHOLE, &[0, 0, 255, 255], &pings])?;
         let all: Vec<u8> = frames.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &SMALL, &[1, 25, 4], &all])?;
+        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &SMALL, &[1, 25, 4, 1], &all])?;
     }
     Ok(())
 }
@@ -108,10 +110,11 @@ const RESPONSES: [(&str, &str); 3] = [
 ];
 
 /// RFC 7692, 7.1, and RFC 6455, 9.1.
-const EXTENSIONS: [(&str, &str); 5] = [
+const EXTENSIONS: [(&str, &str); 6] = [
     ("bare", "permessage-deflate"),
     ("any-window", "permessage-deflate; client_max_window_bits; server_max_window_bits=10"),
     ("two-offers", "permessage-deflate; client_max_window_bits; server_max_window_bits=8, permessage-deflate; client_max_window_bits"),
+    ("largest-windows", "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15"),
     ("no-takeover", "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=\"12\""),
     ("lines", "foo, bar; baz=2\nmux; max-channels=4; flow-control, deflate-stream\nprivate-extension"),
 ];

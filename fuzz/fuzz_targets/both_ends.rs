@@ -130,7 +130,7 @@ impl Ends {
                 one.send_prepared(&prepared);
                 other.send_prepared(&prepared);
             }
-            Action::SendParts { words, size, is_last } => one.send_parts(words.message(), (*size).max(1).into(), *is_last),
+            Action::SendParts { words, size, is_last } => one.send_parts(words.message(), (*size).into(), *is_last),
             Action::Carry { count, piece } => one.carry((*count).into(), (*piece).max(count / 256 + 1).into(), other, now),
             Action::Settle => self.settle(),
             Action::Wait(deciseconds) => self.wait(Duration::from_millis(u64::from(*deciseconds) * 100)),
@@ -223,6 +223,7 @@ impl End {
         if !self.connection.is_open() {
             return;
         }
+        let size = size.max(message.len() / 100 + 1); // this keeps what was sent so far by copying it
         let pieces: Vec<Message> = match (&self.begun, message.as_text()) {
             (Some(begun), _) if begun.len() + message.len() > LIMIT || !is_alike(begun, &message) => Vec::new(),
             (_, Some(text)) => text.chars().collect::<Vec<_>>().chunks(size).map(|piece| piece.iter().collect::<String>().into()).collect(),
