@@ -134,7 +134,7 @@ impl Ends {
             Action::Carry { count, piece } => one.carry((*count).into(), (*piece).max(count / 256 + 1).into(), other, now),
             Action::Settle => self.settle(),
             Action::Wait(deciseconds) => self.wait(Duration::from_millis(u64::from(*deciseconds) * 100)),
-            Action::Pause => one.connection.pause_reading(),
+            Action::Pause => one.connection.pause_reading(now),
             Action::Resume => one.connection.resume_reading(now),
             Action::Close(code) => {
                 let frame = CloseCode::new(*code).map_or(CloseFrame::empty(), |code| CloseFrame::new(code, "as it was asked to"));
