@@ -35,14 +35,15 @@ fn connections() -> io::Result<()> {
                 let setting = setting(is_client, 1000, part_size, choice);
                 let name = format!("{what}-{name}-{kind}");
                 write("cuts", &name, &[&setting, &SMALL, bytes])?;
-                write("frames", &name, &[&setting, &SMALL, &[255, 0, 255, 0], bytes])?;
+                write("frames", &name, &[&setting, &[0], &SMALL, &[255, 0, 255, 0], bytes])?;
             }
         }
-        // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes.
+        // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes; times that end.
         let pings = frame(sender, 0x89, b"Hello").repeat(10);
-        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &WHOLE, &[0, 0, 255, 255], &pings])?;
+        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &[0], &WHOLE, &[0, 0, 255, 255], &pings])?;
         let all: Vec<u8> = frames.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &SMALL, &[1, 25, 4, 1], &all])?;
+        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &[8], &SMALL, &[1, 25, 4, 1], &all])?;
+        write("frames", &format!("deadlines-{name}"), &[&setting(is_client, 1000, 0, NONE), &[15], &SMALL, &[255, 5, 255, 0], &all])?;
     }
     Ok(())
 }
