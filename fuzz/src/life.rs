@@ -100,11 +100,6 @@ impl Life {
         }
     }
 
-    /// Whether nothing has ended it yet.
-    pub fn is_open(&self) -> bool {
-        self.connection.is_open()
-    }
-
     /// Bytes arrive, and everything is done that is to be done then.
     pub fn hear(&mut self, bytes: &[u8]) {
         if self.connection.report().is_none() {
