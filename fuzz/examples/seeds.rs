@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use flate2::{Compress, Compression, FlushCompress};
 use silverback_fuzz::{RSV1, frame};
 use silverback_wire::Role;
 
@@ -38,6 +39,10 @@ fn connections() -> io::Result<()> {
                 write("frames", &name, &[&setting, &[0], &SMALL, &[255, 0, 255, 0], bytes])?;
             }
         }
+        // More than is inflated at a time, whose rest arrives before that was taken.
+        let large = frame(sender, 0x81 | RSV1, &deflated(&text(50_000))).repeat(2);
+        write("cuts", &format!("large-{name}"), &[&setting(is_client, 60_000, 255, PLAIN), &SMALL, &large])?;
+        write("cuts", &format!("large-{name}-takeover"), &[&setting(is_client, 60_000, 255, TAKEOVER), &[60, 9, 9, 9], &large])?;
         // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes; times that end.
         let pings = frame(sender, 0x89, b"Hello").repeat(10);
         write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &[0], &WHOLE, &[0, 0, 255, 255], &pings])?;
@@ -146,6 +151,20 @@ fn frames(sender: Role) -> Vec<(&'static str, Vec<u8>)> {
         ("close", [frame(sender, 0x82, b"last"), frame(sender, 0x88, b"\x03\xe8bye"), frame(sender, 0x89, b"")].concat()),
         ("not-utf8", frame(sender, 0x81, "κόσμε\u{fffd}".as_bytes()).into_iter().chain(frame(sender, 0x81, b"\xf4\x90")).collect()),
     ]
+}
+
+/// Text that shrinks to a hundredth.
+fn text(length: usize) -> Vec<u8> {
+    b"Hello, Hello! ".iter().chain(&[b'x'; 500]).copied().cycle().take(length).collect()
+}
+
+/// As a peer compresses (RFC 7692, 7.2.1).
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 100);
+    let outcome = Compress::new(Compression::best(), false).compress_vec(payload, &mut out, FlushCompress::Sync);
+    assert!(outcome.is_ok() && out.ends_with(&[0, 0, 0xff, 0xff]), "zlib compresses any bytes");
+    out.truncate(out.len() - 4);
+    out
 }
 
 /// Bytes that look like chance and are the same every time.

@@ -65,6 +65,8 @@ pub struct Life {
     unfinished: Option<(bool, Vec<u8>)>,
     written: Vec<u8>,
     fed: u64,
+    /// Bytes that may not have been read yet.
+    unread: usize,
     is_ending: bool,
     is_shut_down: bool,
     /// What was allocated before the connection was.
@@ -93,6 +95,7 @@ impl Life {
             unfinished: None,
             written: Vec::new(),
             fed: 0,
+            unread: 0,
             is_ending: false,
             is_shut_down: false,
             held_before,
@@ -102,17 +105,18 @@ impl Life {
 
     /// Bytes arrive, and everything is done that is to be done then.
     pub fn hear(&mut self, bytes: &[u8]) {
+        self.hear_one(bytes);
+        while self.take_event() {}
+    }
+
+    /// Bytes arrive, and one event is taken, behind which others may wait.
+    pub fn hear_one(&mut self, bytes: &[u8]) {
         if self.connection.report().is_none() {
             self.fed += bytes.len() as u64;
         }
+        self.unread += bytes.len();
         self.connection.receive(BytesMut::from(bytes), self.now);
-        while let Some(event) = self.connection.poll_event(self.now) {
-            self.note(event);
-            self.check_bounds(bytes.len());
-            self.write(self.room);
-        }
-        self.write(self.room);
-        self.check_bounds(0);
+        self.take_event();
     }
 
     /// Time passes, and what is due is done.
@@ -124,7 +128,7 @@ impl Life {
             assert!(rounds < 100, "a time that is over is asked for again and again");
             self.now = self.now.max(due);
             self.connection.handle_timeout(self.now);
-            self.check_bounds(0);
+            self.check_bounds();
             self.write(self.room);
         }
         self.now = until;
@@ -139,6 +143,7 @@ impl Life {
     /// The transport takes everything and ends.
     #[expect(clippy::expect_used, reason = "a target's assertion")]
     pub fn end(mut self) -> Ending {
+        while self.take_event() {}
         self.write(usize::MAX);
         self.connection.transport_ended(TransportEnd::Finished, self.now);
         self.write(usize::MAX);
@@ -153,6 +158,19 @@ impl Life {
         assert_eq!(ending.report.outgoing.bytes, self.written.len() as u64);
         assert_eq!(ending.report.incoming.bytes, self.fed);
         ending
+    }
+
+    /// Whether there was one.
+    fn take_event(&mut self) -> bool {
+        let event = self.connection.poll_event(self.now);
+        let is_there = event.is_some();
+        match event {
+            Some(event) => self.note(event),
+            None => self.unread = 0,
+        }
+        self.check_bounds();
+        self.write(self.room);
+        is_there
     }
 
     fn note(&mut self, event: Event) {
@@ -217,8 +235,8 @@ impl Life {
         }
     }
 
-    /// What a stranger can make us hold, besides bytes that were not read yet.
-    fn check_bounds(&self, unread: usize) {
+    /// What a stranger can make us hold.
+    fn check_bounds(&self) {
         assert!(self.connection.transmit_len() <= MOST_WAITING, "{} bytes wait", self.connection.transmit_len());
         let unfinished = self.unfinished.as_ref().map_or(0, |(_, payload)| payload.capacity());
         let recorded = self.heard.capacity() * size_of::<Heard>() + self.held_by_heard + unfinished + self.written.capacity();
@@ -228,7 +246,7 @@ impl Life {
             (true, false) => INFLATING,
             (true, true) => INFLATING + DEFLATING,
         };
-        let most = 2 * usize::from(self.setting.message_limit) + 2 * MOST_WAITING + BASE + codec + unread;
+        let most = 2 * usize::from(self.setting.message_limit) + 2 * MOST_WAITING + BASE + codec + 2 * self.unread;
         assert!(held <= most, "{held} bytes are held, and at most {most} may be");
     }
 }
