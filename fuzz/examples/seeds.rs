@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use flate2::{Compress, Compression, FlushCompress};
 use silverback_fuzz::{RSV1, frame};
 use silverback_wire::Role;
 
@@ -35,12 +36,19 @@ fn connections() -> io::Result<()> {
                 let setting = setting(is_client, 1000, part_size, choice);
                 let name = format!("{what}-{name}-{kind}");
                 write("cuts", &name, &[&setting, &SMALL, bytes])?;
-                write("frames", &name, &[&setting, &SMALL, &[255, 0, 255], bytes])?;
+                write("frames", &name, &[&setting, &[0], &SMALL, &[255, 0, 255, 0], bytes])?;
             }
         }
-        // A transport that takes little, a peer that pauses, an application that closes.
+        // More than is inflated at a time, whose rest arrives before that was taken.
+        let large = frame(sender, 0x81 | RSV1, &deflated(&text(50_000))).repeat(2);
+        write("cuts", &format!("large-{name}"), &[&setting(is_client, 60_000, 255, PLAIN), &SMALL, &large])?;
+        write("cuts", &format!("large-{name}-takeover"), &[&setting(is_client, 60_000, 255, TAKEOVER), &[60, 9, 9, 9], &large])?;
+        // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes; times that end.
+        let pings = frame(sender, 0x89, b"Hello").repeat(10);
+        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &[0], &WHOLE, &[0, 0, 255, 255], &pings])?;
         let all: Vec<u8> = frames.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &SMALL, &[1, 25, 4], &all])?;
+        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &[8], &SMALL, &[1, 25, 4, 1], &all])?;
+        write("frames", &format!("deadlines-{name}"), &[&setting(is_client, 1000, 0, NONE), &[15], &SMALL, &[255, 5, 255, 0], &all])?;
     }
     Ok(())
 }
@@ -108,10 +116,11 @@ const RESPONSES: [(&str, &str); 3] = [
 ];
 
 /// RFC 7692, 7.1, and RFC 6455, 9.1.
-const EXTENSIONS: [(&str, &str); 5] = [
+const EXTENSIONS: [(&str, &str); 6] = [
     ("bare", "permessage-deflate"),
     ("any-window", "permessage-deflate; client_max_window_bits; server_max_window_bits=10"),
     ("two-offers", "permessage-deflate; client_max_window_bits; server_max_window_bits=8, permessage-deflate; client_max_window_bits"),
+    ("largest-windows", "permessage-deflate; server_max_window_bits=15; client_max_window_bits=15"),
     ("no-takeover", "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=\"12\""),
     ("lines", "foo, bar; baz=2\nmux; max-channels=4; flow-control, deflate-stream\nprivate-extension"),
 ];
@@ -142,6 +151,20 @@ fn frames(sender: Role) -> Vec<(&'static str, Vec<u8>)> {
         ("close", [frame(sender, 0x82, b"last"), frame(sender, 0x88, b"\x03\xe8bye"), frame(sender, 0x89, b"")].concat()),
         ("not-utf8", frame(sender, 0x81, "κόσμε\u{fffd}".as_bytes()).into_iter().chain(frame(sender, 0x81, b"\xf4\x90")).collect()),
     ]
+}
+
+/// Text that shrinks to a hundredth.
+fn text(length: usize) -> Vec<u8> {
+    b"Hello, Hello! ".iter().chain(&[b'x'; 500]).copied().cycle().take(length).collect()
+}
+
+/// As a peer compresses (RFC 7692, 7.2.1).
+fn deflated(payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(payload.len() + 100);
+    let outcome = Compress::new(Compression::best(), false).compress_vec(payload, &mut out, FlushCompress::Sync);
+    assert!(outcome.is_ok() && out.ends_with(&[0, 0, 0xff, 0xff]), "zlib compresses any bytes");
+    out.truncate(out.len() - 4);
+    out
 }
 
 /// Bytes that look like chance and are the same every time.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Arbitrary;
 use bytes::{Buf, Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
-use silverback_fuzz::{Choice, Setting, origin};
+use silverback_fuzz::{Choice, Deadlines, KEEPALIVE, Setting, origin};
 use silverback_wire::{
     Cause, CloseCode, CloseFrame, CloseReport, Connection, Event, Message, NotSent, Part, Prepared, ProtocolError, Side, Text, TransportEnd,
 };
@@ -18,6 +18,7 @@ struct Input {
     client: Choice,
     /// Of the client and of the server, as in [`Setting`].
     part_sizes: [u8; 2],
+    deadlines: [Deadlines; 2],
     actions: Vec<(bool, Action)>,
 }
 
@@ -62,7 +63,7 @@ const LIMIT: usize = 70_000;
 
 fuzz_target!(|input: Input| {
     let now = origin();
-    let end = |is_client: bool| End::new(input.setting(is_client), now);
+    let end = |is_client: bool| End::new(input.connection(is_client, now));
     let mut ends = Ends { client: end(true), server: end(false), now };
     let mut is_disturbed = false;
     for (is_clients, action) in &input.actions {
@@ -80,9 +81,13 @@ fuzz_target!(|input: Input| {
 });
 
 impl Input {
-    fn setting(&self, is_client: bool) -> Setting {
-        let part_size = self.part_sizes[usize::from(!is_client)];
-        Setting { is_client, message_limit: 0, part_size, server: self.server, client: self.client }
+    fn connection(&self, is_client: bool, now: Instant) -> Connection {
+        let at = usize::from(!is_client);
+        let setting = Setting { is_client, message_limit: 0, part_size: self.part_sizes[at], server: self.server, client: self.client };
+        let mut config = setting.config();
+        config.message_limit = LIMIT;
+        self.deadlines[at].set(&mut config);
+        setting.connection(config, now)
     }
 }
 
@@ -130,11 +135,11 @@ impl Ends {
                 one.send_prepared(&prepared);
                 other.send_prepared(&prepared);
             }
-            Action::SendParts { words, size, is_last } => one.send_parts(words.message(), (*size).max(1).into(), *is_last),
+            Action::SendParts { words, size, is_last } => one.send_parts(words.message(), (*size).into(), *is_last),
             Action::Carry { count, piece } => one.carry((*count).into(), (*piece).max(count / 256 + 1).into(), other, now),
             Action::Settle => self.settle(),
             Action::Wait(deciseconds) => self.wait(Duration::from_millis(u64::from(*deciseconds) * 100)),
-            Action::Pause => one.connection.pause_reading(),
+            Action::Pause => one.connection.pause_reading(now),
             Action::Resume => one.connection.resume_reading(now),
             Action::Close(code) => {
                 let frame = CloseCode::new(*code).map_or(CloseFrame::empty(), |code| CloseFrame::new(code, "as it was asked to"));
@@ -183,8 +188,9 @@ impl Ends {
         let is_clean = of_client.is_clean() && of_server.is_clean();
         assert!(is_clean || is_disturbed, "{of_client} / {of_server}");
         for (from, to) in [(&self.client, &self.server), (&self.server, &self.client)] {
-            assert!(from.sent.starts_with(&to.heard), "what is heard is the beginning of what was sent");
-            assert!(!is_clean || from.sent.len() == to.heard.len(), "what was sent before a Close is heard before it");
+            let (sent, heard) = (by_application(&from.sent), by_application(&to.heard));
+            assert!(sent.starts_with(&heard), "what is heard is the beginning of what was sent");
+            assert!(!is_clean || sent.len() == heard.len(), "what was sent before a Close is heard before it");
         }
         if is_clean {
             let codes = [of_client, of_server].map(|report| report.sent.as_ref().map(|close| close.code));
@@ -195,16 +201,8 @@ impl Ends {
 }
 
 impl End {
-    fn new(setting: Setting, now: Instant) -> Self {
-        Self {
-            connection: setting.connection_with_limit(LIMIT, now),
-            sent: Vec::new(),
-            begun: None,
-            heard: Vec::new(),
-            parts: None,
-            has_finished: false,
-            report: None,
-        }
+    fn new(connection: Connection) -> Self {
+        Self { connection, sent: Vec::new(), begun: None, heard: Vec::new(), parts: None, has_finished: false, report: None }
     }
 
     fn send(&mut self, message: Message, send: impl FnOnce(&mut Connection, Message) -> Result<(), NotSent>) {
@@ -223,6 +221,7 @@ impl End {
         if !self.connection.is_open() {
             return;
         }
+        let size = size.max(message.len() / 100 + 1); // this keeps what was sent so far by copying it
         let pieces: Vec<Message> = match (&self.begun, message.as_text()) {
             (Some(begun), _) if begun.len() + message.len() > LIMIT || !is_alike(begun, &message) => Vec::new(),
             (_, Some(text)) => text.chars().collect::<Vec<_>>().chunks(size).map(|piece| piece.iter().collect::<String>().into()).collect(),
@@ -258,6 +257,9 @@ impl End {
                 peer.hear(&bytes, now);
             }
         }
+        if self.connection.transmit_len() > 0 {
+            self.connection.transmit_blocked(now);
+        }
         self.has_finished |= self.connection.poll_shutdown(now) || self.connection.report().is_some();
         if self.has_finished && peer.connection.report().is_none() {
             peer.connection.transport_ended(TransportEnd::Finished, now);
@@ -291,6 +293,11 @@ impl End {
         assert!(self.report.is_none() || self.report == report, "{:?} became {report:?}", self.report);
         self.report = report;
     }
+}
+
+/// Without what a connection says by itself.
+fn by_application(messages: &[Message]) -> Vec<&Message> {
+    messages.iter().filter(|message| message.as_text() != Some(KEEPALIVE)).collect()
 }
 
 fn is_alike(one: &Message, other: &Message) -> bool {

@@ -1,4 +1,4 @@
-//! How bytes were cut on their way changes nothing: not what arrives, not what is written, not how it ends.
+//! How bytes were cut on their way, and when they are read, changes nothing: not what arrives, not what is written, not how it ends.
 
 #![no_main]
 
@@ -14,14 +14,16 @@ struct Input<'a> {
 }
 
 fuzz_target!(|input: Input<'_>| {
-    let whole = life_of(input.setting, &[input.bytes]);
-    same(&whole, &life_of(input.setting, &input.cuts.pieces(input.bytes)));
-    same(&whole, &life_of(input.setting, &Cuts::SINGLE.pieces(input.bytes)));
+    let pieces = input.cuts.pieces(input.bytes);
+    let whole = life_of(input.setting, &[input.bytes], Life::hear);
+    same(&whole, &life_of(input.setting, &pieces, Life::hear));
+    same(&whole, &life_of(input.setting, &pieces, Life::hear_one));
+    same(&whole, &life_of(input.setting, &Cuts::SINGLE.pieces(input.bytes), Life::hear));
 });
 
-fn life_of(setting: Setting, pieces: &[&[u8]]) -> Ending {
+fn life_of(setting: Setting, pieces: &[&[u8]], hear: fn(&mut Life, &[u8])) -> Ending {
     let mut life = Life::new(setting);
-    pieces.iter().for_each(|piece| life.hear(piece));
+    pieces.iter().for_each(|piece| hear(&mut life, piece));
     let mut ending = life.end();
     ending.report.lived = std::time::Duration::ZERO;
     ending

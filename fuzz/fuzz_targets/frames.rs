@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use silverback_fuzz::{Cuts, Life, Setting};
+use silverback_fuzz::{Cuts, Deadlines, Life, Setting};
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
     setting: Setting,
+    deadlines: Deadlines,
     cuts: Cuts,
     /// How many bytes the transport takes after each event; 255 for all.
     room: u8,
@@ -18,19 +19,30 @@ struct Input<'a> {
     pause: u8,
     /// The piece after which the application closes; 255 for never.
     closes_after: u8,
+    /// How many times more the bytes come, in one piece each.
+    repeats: u8,
     bytes: &'a [u8],
 }
 
+/// With repetitions no more bytes than this are heard.
+const MOST: usize = 24 * 1024;
+
 fuzz_target!(|input: Input<'_>| {
     let room = if input.room == u8::MAX { usize::MAX } else { input.room.into() };
+    let repeats = usize::from(input.repeats).min(MOST / input.bytes.len().max(1));
     let pieces = input.cuts.pieces(input.bytes);
-    let mut life = Life::with_room(input.setting, room);
+    let mut config = input.setting.config();
+    input.deadlines.set(&mut config);
+    let mut life = Life::with(input.setting, config, room);
     for (i, piece) in pieces.into_iter().enumerate() {
         life.hear(piece);
         if i == usize::from(input.closes_after) && input.closes_after != u8::MAX {
             life.close();
         }
         life.wait(Duration::from_secs(input.pause.into()));
+    }
+    for _ in 0..repeats {
+        life.hear(input.bytes);
     }
     life.end();
 });

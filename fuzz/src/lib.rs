@@ -14,6 +14,7 @@
 
 mod compression;
 mod cuts;
+mod deadlines;
 mod frame;
 mod life;
 mod memory;
@@ -21,6 +22,7 @@ mod setting;
 
 pub use compression::{Choice, agreements};
 pub use cuts::Cuts;
+pub use deadlines::{Deadlines, KEEPALIVE};
 pub use frame::{Frame, RSV1, frame, read_frames};
 pub use life::{Ending, Heard, Life};
 pub use setting::Setting;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
-use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Connection, Event, Message, Part, Role, Side, TransportEnd};
+use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Config, Connection, Event, Message, Part, Role, Side, TransportEnd};
 
-use crate::{Frame, Setting, memory, read_frames};
+use crate::{Frame, KEEPALIVE, RSV1, Setting, memory, read_frames};
 
 /// Of what waits to be written, all that a peer can cause: Pongs up to the bound, and the last ones behind it.
 const MOST_WAITING: usize = 16 * 1024 + 1024;
@@ -15,6 +15,9 @@ const BASE: usize = 8 * 1024;
 
 /// What inflating holds, in bytes: a window, zlib's tables and the thread's scratch.
 const INFLATING: usize = 128 * 1024;
+
+/// What compressing holds besides, in bytes, once there was something to send.
+const DEFLATING: usize = 400 * 1024;
 
 /// Something that arrived, messages in parts put together again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +57,16 @@ pub struct Life {
     connection: Connection,
     setting: Setting,
     now: Instant,
+    /// Whether it sends messages by itself.
+    speaks: bool,
     /// How many bytes the transport takes when it is asked.
     room: usize,
     heard: Vec<Heard>,
     unfinished: Option<(bool, Vec<u8>)>,
     written: Vec<u8>,
     fed: u64,
+    /// Bytes that may not have been read yet.
+    unread: usize,
     is_ending: bool,
     is_shut_down: bool,
     /// What was allocated before the connection was.
@@ -71,15 +78,16 @@ pub struct Life {
 impl Life {
     /// A connection whose transport takes everything at once.
     pub fn new(setting: Setting) -> Self {
-        Self::with_room(setting, usize::MAX)
+        Self::with(setting, setting.config(), usize::MAX)
     }
 
-    /// A connection whose transport takes so many bytes after each event.
-    pub fn with_room(setting: Setting, room: usize) -> Self {
+    /// A connection with these limits, whose transport takes so many bytes after each event.
+    pub fn with(setting: Setting, config: Config, room: usize) -> Self {
         let now = crate::origin();
         let held_before = memory::held();
         Self {
-            connection: setting.connection(now),
+            speaks: config.keepalive.is_some(),
+            connection: setting.connection(config, now),
             setting,
             now,
             room,
@@ -87,6 +95,7 @@ impl Life {
             unfinished: None,
             written: Vec::new(),
             fed: 0,
+            unread: 0,
             is_ending: false,
             is_shut_down: false,
             held_before,
@@ -94,34 +103,32 @@ impl Life {
         }
     }
 
-    /// Whether nothing has ended it yet.
-    pub fn is_open(&self) -> bool {
-        self.connection.is_open()
-    }
-
     /// Bytes arrive, and everything is done that is to be done then.
     pub fn hear(&mut self, bytes: &[u8]) {
+        self.hear_one(bytes);
+        while self.take_event() {}
+    }
+
+    /// Bytes arrive, and one event is taken, behind which others may wait.
+    pub fn hear_one(&mut self, bytes: &[u8]) {
         if self.connection.report().is_none() {
             self.fed += bytes.len() as u64;
         }
+        self.unread += bytes.len();
         self.connection.receive(BytesMut::from(bytes), self.now);
-        while let Some(event) = self.connection.poll_event(self.now) {
-            self.note(event);
-            self.check_bounds(bytes.len());
-            self.write(self.room);
-        }
-        self.write(self.room);
-        self.check_bounds(0);
+        self.take_event();
     }
 
     /// Time passes, and what is due is done.
     pub fn wait(&mut self, time: Duration) {
         let until = self.now + time;
+        let mut rounds = 0;
         while let Some(due) = self.connection.poll_timeout().filter(|due| *due <= until) {
-            assert!(due >= self.now || self.connection.report().is_none(), "a time that is over is not asked for again and again");
+            rounds += 1;
+            assert!(rounds < 100, "a time that is over is asked for again and again");
             self.now = self.now.max(due);
             self.connection.handle_timeout(self.now);
-            self.check_bounds(0);
+            self.check_bounds();
             self.write(self.room);
         }
         self.now = until;
@@ -136,6 +143,7 @@ impl Life {
     /// The transport takes everything and ends.
     #[expect(clippy::expect_used, reason = "a target's assertion")]
     pub fn end(mut self) -> Ending {
+        while self.take_event() {}
         self.write(usize::MAX);
         self.connection.transport_ended(TransportEnd::Finished, self.now);
         self.write(usize::MAX);
@@ -150,6 +158,19 @@ impl Life {
         assert_eq!(ending.report.outgoing.bytes, self.written.len() as u64);
         assert_eq!(ending.report.incoming.bytes, self.fed);
         ending
+    }
+
+    /// Whether there was one.
+    fn take_event(&mut self) -> bool {
+        let event = self.connection.poll_event(self.now);
+        let is_there = event.is_some();
+        match event {
+            Some(event) => self.note(event),
+            None => self.unread = 0,
+        }
+        self.check_bounds();
+        self.write(self.room);
+        is_there
     }
 
     fn note(&mut self, event: Event) {
@@ -205,20 +226,27 @@ impl Life {
             out.advance(count);
             room -= count;
         }
+        if self.connection.transmit_len() > 0 {
+            self.connection.transmit_blocked(self.now);
+        }
         if self.connection.poll_shutdown(self.now) {
             assert!(!self.is_shut_down && self.connection.transmit_len() == 0, "the write side ends once, behind everything");
             self.is_shut_down = true;
         }
     }
 
-    /// What a stranger can make us hold, besides bytes that were not read yet.
-    fn check_bounds(&self, unread: usize) {
+    /// What a stranger can make us hold.
+    fn check_bounds(&self) {
         assert!(self.connection.transmit_len() <= MOST_WAITING, "{} bytes wait", self.connection.transmit_len());
         let unfinished = self.unfinished.as_ref().map_or(0, |(_, payload)| payload.capacity());
         let recorded = self.heard.capacity() * size_of::<Heard>() + self.held_by_heard + unfinished + self.written.capacity();
         let held = memory::held().saturating_sub(self.held_before).saturating_sub(recorded);
-        let inflating = if self.setting.is_compressing() { INFLATING } else { 0 };
-        let most = 2 * usize::from(self.setting.message_limit) + 2 * MOST_WAITING + BASE + inflating + unread;
+        let codec = match (self.setting.is_compressing(), self.speaks) {
+            (false, _) => 0,
+            (true, false) => INFLATING,
+            (true, true) => INFLATING + DEFLATING,
+        };
+        let most = 2 * usize::from(self.setting.message_limit) + 2 * MOST_WAITING + BASE + codec + 2 * self.unread;
         assert!(held <= most, "{held} bytes are held, and at most {most} may be");
     }
 }
@@ -233,12 +261,14 @@ impl Heard {
 }
 
 impl Ending {
-    /// What a connection that sends nothing of its own may have written: Pings, Pongs, and one Close behind them.
+    /// What a connection whose application sends nothing may have written: signs of life, Pongs, and one Close behind them.
     fn check(&self, role: Role) {
         assert!(self.written.iter().all(|frame| frame.is_masked == (role == Role::Client) && frame.payload.len() <= 125));
         let at = self.written.iter().position(|frame| frame.first == 0x88);
         assert!(at.is_none_or(|at| at + 1 == self.written.len()), "something follows a Close");
-        assert!(self.written.iter().all(|frame| matches!(frame.first, 0x88..=0x8a)), "{:02x?}", self.written);
+        let (keepalives, controls): (Vec<_>, Vec<_>) = self.written.iter().partition(|frame| frame.first & !RSV1 == 0x81);
+        assert!(keepalives.iter().all(|frame| frame.first & RSV1 != 0 || frame.payload == KEEPALIVE.as_bytes()));
+        assert!(controls.iter().all(|frame| matches!(frame.first, 0x88..=0x8a)), "{:02x?}", self.written);
         self.check_close(at.map(|at| &self.written[at]));
 
         let mut pings = self.heard.iter().filter_map(|heard| if let Heard::Ping(payload) = heard { Some(payload) } else { None });
@@ -246,7 +276,10 @@ impl Ending {
         assert!(pongs.all(|pong| pings.any(|ping| *ping == pong.payload)), "a Pong answers no Ping");
         let messages = self.heard.iter().filter(|heard| matches!(heard, Heard::Message { .. })).count();
         assert_eq!(self.report.incoming.messages, messages as u64);
-        assert_eq!(self.report.outgoing.messages, 0);
+        if self.report.unsent.bytes == 0 {
+            let outgoing = self.report.outgoing;
+            assert_eq!((outgoing.messages, outgoing.frames), (keepalives.len() as u64, self.written.len() as u64));
+        }
     }
 
     /// A Close has a code that may be sent, says what the report says, and is there whenever it has to be.

@@ -34,16 +34,16 @@ impl Setting {
         self.server.options().is_some() && self.client.options().is_some()
     }
 
-    /// The connection.
-    pub fn connection(self, now: Instant) -> Connection {
-        self.connection_with_limit(self.message_limit.into(), now)
+    /// Its limits.
+    pub fn config(self) -> Config {
+        let mut config = Config::default();
+        config.message_limit = self.message_limit.into();
+        config.part_size = self.part_size.checked_sub(1).map(usize::from);
+        config
     }
 
-    /// The connection, with another limit.
-    pub fn connection_with_limit(self, message_limit: usize, now: Instant) -> Connection {
-        let mut config = Config::default();
-        config.message_limit = message_limit;
-        config.part_size = self.part_size.checked_sub(1).map(usize::from);
+    /// A connection with limits that may be others.
+    pub fn connection(self, config: Config, now: Instant) -> Connection {
         let (server, client) = agreements(self.server, self.client);
         let agreement = if self.is_client { client } else { server };
         Connection::new(self.role(), Arc::new(config), now).with_deflate(agreement)
