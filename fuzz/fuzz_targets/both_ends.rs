@@ -210,6 +210,7 @@ impl End {
             Ok(()) => self.sent.push(message),
             Err(NotSent::Closed(back)) => assert!(back == message && !self.connection.is_open()),
             Err(NotSent::InsideMessage(back)) => assert!(back == message && self.begun.is_some()),
+            Err(NotSent::OtherKind(back)) => unreachable!("a whole message continues none: {back:?}"),
         }
     }
 
@@ -221,9 +222,14 @@ impl End {
         if !self.connection.is_open() {
             return;
         }
+        if self.begun.as_ref().is_some_and(|begun| !is_alike(begun, &message)) {
+            let part = Part { piece: message.clone(), is_last };
+            assert_eq!(self.connection.send_part(part), Err(NotSent::OtherKind(message)));
+            return;
+        }
         let size = size.max(message.len() / 100 + 1); // this keeps what was sent so far by copying it
         let pieces: Vec<Message> = match (&self.begun, message.as_text()) {
-            (Some(begun), _) if begun.len() + message.len() > LIMIT || !is_alike(begun, &message) => Vec::new(),
+            (Some(begun), _) if begun.len() + message.len() > LIMIT => Vec::new(),
             (_, Some(text)) => text.chars().collect::<Vec<_>>().chunks(size).map(|piece| piece.iter().collect::<String>().into()).collect(),
             (_, None) => message.payload().chunks(size).map(|piece| piece.to_vec().into()).collect(),
         };
@@ -259,6 +265,8 @@ impl End {
         }
         if self.connection.transmit_len() > 0 {
             self.connection.transmit_blocked(now);
+        } else {
+            self.connection.transmit_flowing();
         }
         self.has_finished |= self.connection.poll_shutdown(now) || self.connection.report().is_some();
         if self.has_finished && peer.connection.report().is_none() {

@@ -228,6 +228,8 @@ impl Life {
         }
         if self.connection.transmit_len() > 0 {
             self.connection.transmit_blocked(self.now);
+        } else {
+            self.connection.transmit_flowing();
         }
         if self.connection.poll_shutdown(self.now) {
             assert!(!self.is_shut_down && self.connection.transmit_len() == 0, "the write side ends once, behind everything");
