@@ -677,8 +677,8 @@ impl Connection {
         deadline(now, self.config.close_timeout)
     }
 
-    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written; never to a client whose
-    /// close was clean, which leaves that to the server (RFC 6455, 7.1.1). [`close`](Self::close) shows it.
+    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written; never to a client
+    /// whose close was clean, which leaves that to the server (RFC 6455, 7.1.1). [`close`](Self::close) shows it.
     #[must_use]
     pub fn poll_shutdown(&mut self, now: Instant) -> bool {
         let State::Finishing { shutdown, has_peer_finished, .. } = &mut self.state else { return false };
