@@ -635,6 +635,21 @@ impl Connection {
     }
 
     /// Tells that the transport has taken and passed on everything.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use bytes::Buf;
+    /// # use silverback_wire::{Connection, Role};
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.send("hello".into())?;
+    /// server.transmit_blocked(now); // the socket said `WouldBlock`
+    /// server.poll_transmit().expect("a frame waits").advance(7); // and took it all a little later
+    /// server.transmit_flowing();
+    /// server.handle_timeout(now + Duration::from_secs(120));
+    /// assert!(server.is_open());
+    /// # Ok::<(), silverback_wire::NotSent>(())
+    /// ```
     pub fn transmit_flowing(&mut self) {
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.flowing();
