@@ -146,8 +146,8 @@ impl Upgrader {
     /// `axum::serve(…).with_graceful_shutdown(…)` and hyper's graceful shutdown wait for requests and know nothing of the connections that were
     /// upgraded: drain the upgrader beside them.
     ///
-    /// Cancel-safe in this sense: dropping this stops the closing and leaves the other connections open; handshakes stay refused, and a
-    /// second drain closes the rest.
+    /// Cancel-safe in this sense: dropping this leaves those connections open whose turn has not come; handshakes stay refused, and a second
+    /// drain closes the rest.
     ///
     /// ```no_run
     /// # async fn example(listener: tokio::net::TcpListener, app: axum::Router, upgrader: silverback::Upgrader) -> std::io::Result<()> {

@@ -54,8 +54,26 @@ enum State {
     Finished,
 }
 
-/// Sends one message in parts on a bare connection: [`WebSocket::write_text`], [`WebSocket::write_binary`]. As long as it lives nothing else can be
-/// sent or received there. Dropping it in the middle closes the connection with 1011.
+/// Sends one message in parts (RFC 6455, 5.4) on a bare connection: [`WebSocket::write_text`], [`WebSocket::write_binary`]. As long as it
+/// lives nothing else can be sent or received there. Dropping it in the middle closes the connection with 1011.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (mut server, mut client) = (server?, client?);
+/// use silverback::Message;
+///
+/// let mut message = client.write_text();
+/// message.write("a long ").await?;
+/// message.write("story").await?;
+/// message.finish().await?;
+/// assert_eq!(server.recv().await, Some(Message::from("a long story"))); // the other end
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a message that is not finished ends its connection"]
 pub struct BareWriter<'a, P> {
     socket: &'a mut WebSocket,

@@ -635,6 +635,21 @@ impl Connection {
     }
 
     /// Tells that the transport has taken and passed on everything.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::{Duration, Instant}};
+    /// # use bytes::Buf;
+    /// # use silverback_wire::{Connection, Role};
+    /// # let now = Instant::now();
+    /// # let mut server = Connection::new(Role::Server, Arc::default(), now);
+    /// server.send("hello".into())?;
+    /// server.transmit_blocked(now); // the socket said `WouldBlock`
+    /// server.poll_transmit().expect("a frame waits").advance(7); // and took it all a little later
+    /// server.transmit_flowing();
+    /// server.handle_timeout(now + Duration::from_secs(120));
+    /// assert!(server.is_open());
+    /// # Ok::<(), silverback_wire::NotSent>(())
+    /// ```
     pub fn transmit_flowing(&mut self) {
         if let Some(deadlines) = &mut self.deadlines {
             deadlines.flowing();
@@ -677,8 +692,8 @@ impl Connection {
         deadline(now, self.config.close_timeout)
     }
 
-    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written; never to a client whose
-    /// close was clean, which leaves that to the server (RFC 6455, 7.1.1). [`close`](Self::close) shows it.
+    /// Whether the write side of the transport is to be ended now. Returns `true` once, after everything was written; never to a client
+    /// whose close was clean, which leaves that to the server (RFC 6455, 7.1.1). [`close`](Self::close) shows it.
     #[must_use]
     pub fn poll_shutdown(&mut self, now: Instant) -> bool {
         let State::Finishing { shutdown, has_peer_finished, .. } = &mut self.state else { return false };

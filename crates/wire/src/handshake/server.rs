@@ -121,8 +121,8 @@ impl Policy {
     /// Judges a request (RFC 6455, 4.2.1). Its path and its credentials are the caller's business.
     ///
     /// # Errors
-    /// A [`Refusal`] that names the first thing that is wrong: the method, the HTTP version and what else the request must have, the upgrade,
-    /// the version of the protocol, the key, the origin, the subprotocols, the extensions.
+    /// A [`Refusal`] that names the first thing that is wrong, in this order: the method, the HTTP version, the host, a body that should not
+    /// be there, the upgrade, the version of the protocol, the key, the origin, the subprotocols, the extensions.
     ///
     /// ```
     /// use http::HeaderMap;
