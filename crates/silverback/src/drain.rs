@@ -62,7 +62,7 @@ impl fmt::Display for ConnectionId {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// How many connections were told to close.
+    /// How many connections there were when it began. Those that complete a handshake later are told to close at once.
     pub closed: usize,
     /// Those that had not ended when all their time was over: nobody drives them, most likely.
     pub left: Vec<ConnectionId>,

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use silverback_wire::{CloseCode, CloseFrame};
 
 use crate::driver::{Driver, yield_to_others};
-use crate::sender::Closed;
+use crate::sender::{Closed, TrySendError};
 use crate::shared::Shared;
 
 /// What a handler ends with. Any error will do, and `?` on the errors of [`Sender`](crate::Sender) works as it should.
@@ -91,7 +91,7 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
             Ok(Poll::Pending) => return,
             Ok(Poll::Ready(Ok(()))) => (CloseFrame::new(CloseCode::NORMAL, ""), "the handler returned".into()),
             // It learnt of the end by an error of the sender: nothing of its own has failed.
-            Ok(Poll::Ready(Err(error))) if error.is::<Closed>() => (CloseFrame::new(CloseCode::NORMAL, ""), "the handler returned".into()),
+            Ok(Poll::Ready(Err(error))) if is_closed(&*error) => (CloseFrame::new(CloseCode::NORMAL, ""), "the handler returned".into()),
             Ok(Poll::Ready(Err(error))) => {
                 tracing::error!(%error, "a handler failed; its connection is closed with 1011");
                 (CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"), format!("the handler failed: {error}").into())
@@ -105,6 +105,15 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
         self.handler = None;
         self.shared.ask_to_close(frame, cause);
     }
+}
+
+/// Whether it is one of the errors by which a handle says that the connection has ended.
+fn is_closed(error: &(dyn Error + Send + Sync + 'static)) -> bool {
+    #[cfg(feature = "json")]
+    if matches!(error.downcast_ref(), Some(crate::SendJsonError::Closed(_))) {
+        return true;
+    }
+    error.is::<Closed>() || matches!(error.downcast_ref(), Some(TrySendError::Closed(_)))
 }
 
 fn message_of(panic: &(dyn Any + Send)) -> &str {

@@ -295,3 +295,24 @@ async fn raw_client(upgrader: Upgrader) -> (tokio::io::DuplexStream, silverback:
     assert!(answer.ends_with(b"\r\n\r\n"), "{}", String::from_utf8_lossy(&answer));
     (theirs, server)
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_learns_of_the_end_by_an_error_has_not_failed() {
+    for way in 0..3 {
+        let (server, client) = pair(Upgrader::default(), 1024).await;
+        let server = tokio::spawn(server.run(move |tx, _rx| async move {
+            tx.begin_close(CloseCode::NORMAL, "enough");
+            match way {
+                0 => tx.send("more").await?,
+                1 => tx.try_send("more")?,
+                _ => tx.send_json("more").await?,
+            }
+            Ok(())
+        }));
+        drop(tokio::spawn(client.run(|_tx, mut rx| async move {
+            rx.recv().await;
+            Ok(())
+        })));
+        assert_eq!(server.await.unwrap().sent.as_ref().unwrap().reason(), "enough");
+    }
+}
