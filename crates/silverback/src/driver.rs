@@ -205,7 +205,8 @@ impl Driver {
 
     /// Lets queued messages wake `cx`. `false` when there is work now.
     pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
-        self.end != EndNotice::Given && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, cx))
+        self.end != EndNotice::Given
+            && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, self.close_by.is_some(), cx))
     }
 
     /// Writes what waits and the transport takes.

@@ -514,14 +514,15 @@ impl Outbox {
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
-    pub(crate) fn park(&mut self, connection: &Connection, most: usize, cx: &Context<'_>, later: &mut Later) -> bool {
+    pub(crate) fn park(&mut self, connection: &Connection, most: usize, is_close_noted: bool, cx: &Context<'_>, later: &mut Later) -> bool {
         let can_pull = connection.is_open() && connection.transmit_len() < most;
         let has_next = match connection.is_inside_message() {
             true => self.is_inside && self.part.is_some(),
             false => !self.items.is_empty(),
         };
-        let is_close_due = matches!(self.close, Close::Asked { .. });
-        if connection.is_open() && self.is_given_up() || can_pull && (has_next || is_close_due) {
+        // A close that has to wait is noted once, for it waits a bounded time only.
+        let is_close_due = matches!(self.close, Close::Asked { .. }) && (can_pull || !is_close_noted);
+        if connection.is_open() && (self.is_given_up() || is_close_due) || can_pull && has_next {
             return false;
         }
         if self.items.is_empty() {

@@ -194,8 +194,8 @@ impl Shared {
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
-    pub(crate) fn park_for_outbox(&self, connection: &Connection, most: usize, cx: &Context<'_>) -> bool {
-        self.outbox(|outbox, later| outbox.park(connection, most, cx, later))
+    pub(crate) fn park_for_outbox(&self, connection: &Connection, most: usize, is_close_noted: bool, cx: &Context<'_>) -> bool {
+        self.outbox(|outbox, later| outbox.park(connection, most, is_close_noted, cx, later))
     }
 
     /// Whether there is room for what arrives next.

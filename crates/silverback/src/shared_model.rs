@@ -41,7 +41,7 @@ fn drive(shared: &Shared, is_done: impl Fn(&Connection) -> bool) {
             if is_done(&connection) {
                 return Poll::Ready(());
             }
-            if shared.park_for_outbox(&connection, MOST, cx) {
+            if shared.park_for_outbox(&connection, MOST, false, cx) {
                 return Poll::Pending;
             }
         }
