@@ -138,9 +138,22 @@ impl SessionReceiver {
     ///
     /// Cancel-safe: a message is taken only when this becomes ready.
     pub async fn recv(&mut self) -> Option<Message> {
-        let message = self.receiver.recv().await?;
-        self.witness.tell(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(&message) });
+        let message = self.recv_unseen().await?;
+        self.show(&message);
         Some(message)
+    }
+
+    /// The next message, of which subscribers learn nothing unless it is [shown](Self::show) to them: for a handler some of whose messages are
+    /// nobody else's business.
+    ///
+    /// Cancel-safe, like [`recv`](Self::recv).
+    pub async fn recv_unseen(&mut self) -> Option<Message> {
+        self.receiver.recv().await
+    }
+
+    /// Shows a message to the hub's subscribers.
+    pub fn show(&self, message: &Message) {
+        self.witness.tell(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(message) });
     }
 }
 
