@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config};
-use crate::{echo, process, serve, token};
+use crate::{auth, echo, process, serve};
 
 #[derive(Debug, Parser)]
 #[command(name = "silverback", version, about = "Holds WebSocket connections, knows who is connected, and says why when they are not")]
@@ -95,7 +95,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             config.origins.extend(arguments.origins);
             start_log(&config.log)?;
             process::raise_descriptor_limit();
-            process::block_on(serve::serve(config))?
+            process::block_on(serve::serve(config, move || Config::load(arguments.config.as_deref())))?
         }
         Command::Echo(arguments) => {
             start_log(&config::log_filter())?;
@@ -104,7 +104,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         }
         Command::Token(arguments) => {
             let config = Config::load(arguments.config.as_deref())?;
-            let token = token::for_command_line(&config, &arguments.user, arguments.ttl)?;
+            let token = auth::for_command_line(&config.auth, &arguments.user, arguments.ttl)?;
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }

@@ -14,6 +14,8 @@ use serde::Deserialize;
 use silverback::wire::handshake::{Origin, Origins};
 use silverback::{Budget, Deflate, Heartbeat, Upgrader};
 
+use crate::auth::Auth;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -31,13 +33,6 @@ pub(crate) struct Config {
     pub(crate) heartbeat: HeartbeatTimes,
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Auth {
-    /// The key of tokens (HS256), at least 32 bytes.
-    pub(crate) secret: Option<Secret>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -134,8 +129,18 @@ impl Default for Limits {
 }
 
 /// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
-const ENVIRONMENT: [&str; 7] =
-    ["listen", "log", "auth.secret", "api.key", "heartbeat.ping_after", "heartbeat.dead_after", "limits.message"];
+const ENVIRONMENT: [&str; 10] = [
+    "listen",
+    "log",
+    "auth.secret",
+    "auth.jwks_url",
+    "auth.audience",
+    "auth.issuer",
+    "api.key",
+    "heartbeat.ping_after",
+    "heartbeat.dead_after",
+    "limits.message",
+];
 
 const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
 const API_KEY: &str = "api.key (SILVERBACK_API_KEY)";
@@ -207,6 +212,7 @@ impl Config {
         if !(1..=9).contains(&self.compression.level) {
             return fail("compression.level", format!("({}) must be 1 (fast) to 9 (small)", self.compression.level));
         }
+        self.auth.check().or_else(|(key, problem)| fail(key, problem))?;
         self.origins()?;
         Ok(())
     }
@@ -307,7 +313,13 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
     let hint = match key.as_str() {
         "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
         "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
-        "heartbeat.ping_after" | "heartbeat.dead_after" => ": write a time, as in 20s or 500ms",
+        "heartbeat.ping_after" | "heartbeat.dead_after" | "auth.leeway" | "auth.expiry_warning" | "auth.jwks_min_interval" => {
+            ": write a time, as in 20s or 500ms"
+        }
+        "auth.jwks_url" => ": write an address with http:// or https:// and no user in it",
+        key if key.starts_with("auth.keys.") && key.ends_with(".algorithm") => {
+            ": write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
+        }
         _ => "",
     };
     let problem = match error.kind {

@@ -18,7 +18,6 @@ use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::routes::{App, Remote};
-use crate::socket;
 
 /// How long a connection may be quiet between two requests, and how long a later request's head may take.
 const IDLE: Duration = Duration::from_secs(60);
@@ -54,10 +53,10 @@ async fn last_answer(app: &App) {
 }
 
 async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App) {
-    match app.admit(handshake.request(), remote) {
+    match app.admit(handshake.request(), remote).await {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, identity)) => socket::run(app.join(identity, handshake.open(acceptance))).await,
+        Ok((acceptance, verified)) => app.join(&verified, remote, handshake.open(acceptance)).await,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The server `silverback`: what its binary runs.
 //!
 //! ```text
-//!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (from a token) ─▶ hub session
+//!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
 //!                           └─ the rest ─▶ routes: api (behind the key), events, console, health
 //! ```
 //!
@@ -10,6 +10,7 @@
 mod accept;
 mod api;
 mod api_key;
+mod auth;
 mod cli;
 mod config;
 mod console;
@@ -18,11 +19,13 @@ mod events;
 mod front;
 mod identity;
 mod json;
+mod life;
 mod process;
+mod renewal;
 mod routes;
 mod serve;
 mod socket;
-mod token;
+mod term;
 mod welcome;
 
 pub use cli::main;

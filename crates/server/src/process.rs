@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Each connection needs a descriptor; the usual soft limit of 1,024 is for programs that use `select`.
 pub(crate) fn raise_descriptor_limit() {
@@ -32,4 +32,9 @@ pub(crate) fn stopped() -> std::io::Result<impl Future<Output = &'static str>> {
             _ = terminate.recv() => "SIGTERM",
         }
     })
+}
+
+/// SIGHUP, each time, from the moment of this call on.
+pub(crate) fn hung_up() -> std::io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

@@ -12,8 +12,8 @@ use silverback_hub::Hub;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::{Authenticator, Mint};
 use crate::config::Secret;
-use crate::token::Tokens;
 use crate::{api, api_key, console, events, socket};
 
 /// What all requests share.
@@ -23,7 +23,9 @@ pub(crate) struct App {
     pub(crate) upgrader: Upgrader,
     pub(crate) api_key: Option<Secret>,
     /// `None` where only anonymous clients are let in.
-    pub(crate) tokens: Option<Arc<Tokens>>,
+    pub(crate) auth: Option<Arc<Authenticator>>,
+    /// `None` where there is no secret to make tokens with.
+    pub(crate) tokens: Option<Arc<Mint>>,
     pub(crate) allow_anonymous: bool,
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,

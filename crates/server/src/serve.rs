@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Secret};
+use crate::auth::{self, Auth, Authenticator, Mint};
+use crate::config::{Config, ConfigError, Secret};
 use crate::routes::{App, router};
-use crate::token::Tokens;
 use crate::{accept, front, process, welcome};
 
 /// How long sessions may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of it.
@@ -23,19 +23,30 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// How long everything else may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
-pub(crate) async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+/// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
+pub(crate) async fn serve(
+    config: Config,
+    again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
+) -> Result<(), Box<dyn Error>> {
     let app = app(&config)?;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another address with --listen", config.listen))?;
     let address = listener.local_addr()?;
-    let mut stopped = pin!(process::stopped()?); // before anybody is told that we are there
+    // Before anybody is told that we are there.
+    let mut stopped = pin!(process::stopped()?);
+    let mut hung_up = process::hung_up()?;
     welcome::print(address, &config, &app)?;
 
     let router = router(app.clone());
+    let (again, is_local) = (Arc::new(again), config.listen.ip().is_loopback());
     let signal = loop {
         tokio::select! {
             signal = &mut stopped => break signal,
+            _ = hung_up.recv() => {
+                let (again, auth) = (again.clone(), app.auth.clone().filter(|_| !app.is_throw_away));
+                app.tasks.spawn_blocking(move || reload(&*again, auth.as_deref(), is_local));
+            }
             (stream, remote) = accept::next(&listener) => {
                 app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
             }
@@ -74,19 +85,35 @@ async fn stop(app: &App, signal: &str) {
     tracing::info!("stopped");
 }
 
+/// Takes the keys and the rules for tokens from the configuration again: its file, and the files and the address that it names. Sessions live on.
+fn reload(again: impl Fn() -> Result<Config, ConfigError>, auth: Option<&Authenticator>, is_local: bool) {
+    let Some(auth) = auth else {
+        tracing::info!("SIGHUP: there are no keys to read again, since none are configured");
+        return;
+    };
+    let reloaded = again().map_err(Box::<dyn Error>::from).and_then(|config| {
+        check_strength(&config, is_local)?;
+        if !config.auth.has_keys() {
+            return Err("it has no keys any more".into());
+        }
+        Ok(auth.reload(&config.auth)?)
+    });
+    match reloaded {
+        Ok(()) => tracing::info!("SIGHUP: the keys were read again"),
+        Err(error) => tracing::error!(%error, "SIGHUP: the keys could not be read again, and stay as they were"),
+    }
+}
+
 /// What the configuration makes, with secrets made up where none are needed.
 fn app(config: &Config) -> Result<App, Box<dyn Error>> {
     let is_local = config.listen.ip().is_loopback();
-    match config.check_strength() {
-        Err(weak) if is_local => tracing::warn!("{weak} (good enough on a loopback address, refused on any other)"),
-        strength => strength?,
-    }
-    let is_throw_away = config.auth.secret.is_none() && is_local;
-    let secret = config.auth.secret.clone().or_else(|| is_throw_away.then(made_up));
-    if secret.is_none() && !config.allow_anonymous {
+    check_strength(config, is_local)?;
+    let is_throw_away = !config.auth.has_keys() && is_local;
+    let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
+    if !auth.has_keys() && !config.allow_anonymous {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
-             `openssl rand -base64 32`), or let everybody in with --allow-anonymous",
+             `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
             config.listen
         )
         .into());
@@ -95,7 +122,8 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         hub: Hub::new(),
         upgrader: config.upgrader()?,
         api_key: config.api.key.clone().or_else(|| is_local.then(made_up)),
-        tokens: secret.as_ref().map(|secret| Arc::new(Tokens::new(secret))),
+        auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
+        tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
         allow_anonymous: config.allow_anonymous,
         is_throw_away,
         message_limit: config.message_limit(),
@@ -103,6 +131,18 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         stopping: CancellationToken::new(),
         everybody_gone: CancellationToken::new(),
     })
+}
+
+/// Weak secrets are only for trying things out on one machine.
+fn check_strength(config: &Config, is_local: bool) -> Result<(), Box<dyn Error>> {
+    let strength = config.check_strength().map_err(Box::<dyn Error>::from);
+    match strength.and_then(|()| Ok(auth::check_strength(&config.auth)?)) {
+        Err(weak) if is_local => {
+            tracing::warn!("{weak} (good enough on a loopback address, refused on any other)");
+            Ok(())
+        }
+        strength => strength,
+    }
 }
 
 fn made_up() -> Secret {

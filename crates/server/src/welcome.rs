@@ -4,9 +4,9 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::auth::MintError;
 use crate::config::{Config, Secret};
 use crate::routes::App;
-use crate::token::MintError;
 
 const DEMO_USER: &str = "demo";
 const DEMO_TTL: Duration = Duration::from_secs(24 * 3600);

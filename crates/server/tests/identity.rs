@@ -81,7 +81,7 @@ fn the_first_place_counts_even_when_its_token_is_bad() {
         tokens[..skip].fill("");
         let mut bad_first = tokens;
         bad_first[skip + 1..].fill(&good);
-        server.ask(places(bad_first)).refusal(401, "token-bad");
+        server.ask(places(bad_first)).refusal(401, "token-malformed");
         tokens[skip] = &good;
         server.upgrade(places(tokens));
     }
@@ -120,7 +120,7 @@ fn only_allow_anonymous_lets_clients_without_a_token_in_and_each_is_a_user_of_it
     let all = open.ask(open.api("GET", "/v1/sessions")).json();
     let users: Vec<_> = all["sessions"].as_array().unwrap().iter().map(|session| session["user"].as_str().unwrap()).collect();
     assert!(users.len() == 2 && users[0] != users[1] && users.iter().all(|user| user.starts_with("anonymous-")), "{users:?}");
-    open.ask(Request::handshake("/ws").bearer("a.b.c")).refusal(401, "token-bad");
+    open.ask(Request::handshake("/ws").bearer("a.b.c")).refusal(401, "token-malformed");
     open.log_with("--allow-anonymous");
 }
 
@@ -148,7 +148,7 @@ fn what_the_command_token_mints_is_accepted() {
     let expired = run(&secret, &["token", "--user", "alice", "--ttl", "0s"]);
     server.ask(Request::handshake("/ws").bearer(expired.stdout.trim())).refusal(401, "token-expired");
     let other = run(&[("SILVERBACK_AUTH_SECRET", &SECRET.to_uppercase())], &["token", "--user", "alice"]);
-    server.ask(Request::handshake("/ws").bearer(other.stdout.trim())).refusal(401, "token-bad");
+    server.ask(Request::handshake("/ws").bearer(other.stdout.trim())).refusal(401, "token-signature");
 }
 
 #[test]
@@ -193,18 +193,20 @@ fn a_token_of_another_algorithm_or_without_a_user_is_bad() {
     let claims = json!({ "sub": "alice", "exp": now() + 60 });
     let longer = jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS512), &claims, &key).unwrap();
     let good = token("alice");
-    for bad in [
-        none.to_owned(),
-        longer,
-        signed(SECRET, &json!({ "exp": now() + 60 })),
-        signed(SECRET, &json!({ "sub": "", "exp": now() + 60 })),
-        signed(SECRET, &json!({ "sub": "a\r\nX: b", "exp": now() + 60 })),
-        signed(SECRET, &json!({ "sub": "x".repeat(257), "exp": now() + 60 })),
-        good[..good.len() - 1].to_owned(),
-        format!("{good}A"),
-        good.replacen('.', "..", 1),
+    for (bad, cause) in [
+        (none.to_owned(), "token-algorithm"),
+        (longer, "token-algorithm"),
+        (signed(SECRET, &json!({ "exp": now() + 60 })), "token-claim-missing"),
+        (signed(SECRET, &json!({ "sub": "", "exp": now() + 60 })), "token-claim-wrong"),
+        (signed(SECRET, &json!({ "sub": "a\r\nX: b", "exp": now() + 60 })), "token-claim-wrong"),
+        (signed(SECRET, &json!({ "sub": "x".repeat(257), "exp": now() + 60 })), "token-claim-wrong"),
+        (format!("{}.{}", good.rsplit_once('.').unwrap().0, "A".repeat(43)), "token-signature"),
+        (format!("{}.", good.rsplit_once('.').unwrap().0), "token-signature"),
+        (format!("{good}AAAA"), "token-signature"),
+        (format!("{good}="), "token-malformed"),
+        (good.replacen('.', "..", 1), "token-malformed"),
     ] {
-        server.ask(Request::handshake("/ws").bearer(&bad)).refusal(401, "token-bad");
+        server.ask(Request::handshake("/ws").bearer(&bad)).refusal(401, cause);
     }
 }
 

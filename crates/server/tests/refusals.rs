@@ -192,11 +192,11 @@ fn a_missing_a_bad_and_an_expired_token_are_told_apart() {
     let claims = |exp: u64| json!({ "sub": "alice", "exp": exp });
     for (request, cause, says, challenge) in [
         (Request::handshake("/ws"), "token-missing", "no token came", "Bearer realm=\"silverback\""),
-        (Request::handshake("/ws").bearer("nonsense"), "token-bad", "it is not a JWT", "error=\"invalid_token\""),
+        (Request::handshake("/ws").bearer("nonsense"), "token-malformed", "the three parts of a signed JWT", "error=\"invalid_token\""),
         (
             Request::handshake("/ws").bearer(&signed(&SECRET.to_uppercase(), &claims(now() + 60))),
-            "token-bad",
-            "its signature does not match",
+            "token-signature",
+            "signature does not match",
             "error=\"invalid_token\"",
         ),
         (

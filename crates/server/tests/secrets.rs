@@ -129,7 +129,7 @@ fn secrets_that_are_made_up_are_good_and_no_two_servers_have_the_same() {
         assert!(!server.log_so_far().contains(key) && !server.log_so_far().contains(&minted));
     }
     let minted = after(&servers[0].stdout_so_far(), "token:    ");
-    servers[1].ask(Request::handshake("/ws").bearer(&minted)).refusal(401, "token-bad");
+    servers[1].ask(Request::handshake("/ws").bearer(&minted)).refusal(401, "token-signature");
 }
 
 fn after(text: &str, label: &str) -> String {

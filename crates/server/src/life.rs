@@ -1,0 +1,301 @@
+//! A client's life: its messages, its fresh tokens, and its end when there is none.
+
+use std::sync::Arc;
+
+use silverback::{CloseCode, Sender};
+use silverback_hub::{Session, SessionId};
+
+use crate::auth::{Authenticator, TokenError, Verified};
+use crate::identity::Presented;
+use crate::renewal::{self, Asked};
+use crate::term::{Notice, Term};
+
+/// The token has expired. Codes from 4000 on are an application's (RFC 6455, 7.4.2); this one reads like HTTP's 401.
+const TOKEN_EXPIRED: u16 = 4401;
+
+/// By what right a session lives.
+pub(crate) struct Lease {
+    user: String,
+    /// `None` where no token can be checked.
+    auth: Option<Arc<Authenticator>>,
+    term: Term,
+    /// Whether the client has said that it knows our messages, by the subprotocol; others are told nothing that they did not ask for.
+    is_told: bool,
+}
+
+impl Lease {
+    pub(crate) fn new(verified: &Verified, auth: Option<Arc<Authenticator>>, is_told: bool) -> Self {
+        let warning = auth.as_ref().filter(|_| is_told).map(|auth| auth.warning()).unwrap_or_default();
+        let term = Term::new(verified.expires_at, warning);
+        Self { user: verified.user.clone(), auth, term, is_told }
+    }
+}
+
+pub(crate) async fn run(session: Session, mut lease: Lease) {
+    let info = session.info().clone();
+    let id = info.id;
+    let report = session
+        .run(|tx, mut rx| async move {
+            loop {
+                let message = tokio::select! {
+                    biased; // a token that came in time is in time
+                    message = rx.recv_unseen() => message,
+                    notice = lease.term.next() => {
+                        lease.notify(id, notice, &tx);
+                        continue;
+                    }
+                };
+                let Some(message) = message else { return Ok(()) };
+                if let Some(asked) = renewal::asked(&message) {
+                    lease.answer(id, asked, &tx).await;
+                    continue;
+                }
+                rx.show(&message);
+                tracing::debug!(session = %id, size = message.len(), text = message.as_text().map(beginning), "message");
+            }
+        })
+        .await;
+    tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+}
+
+impl Lease {
+    fn notify(&self, id: SessionId, notice: Notice, tx: &Sender) {
+        match notice {
+            Notice::Soon { expires_at, left } => say(id, tx, renewal::expiring(expires_at, left)),
+            Notice::Over => {
+                let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
+                tx.begin_close(code, "the token expired: connect again with a fresh one");
+            }
+        }
+    }
+
+    /// While a token is checked nothing else is read; the check is bounded.
+    async fn answer(&mut self, id: SessionId, asked: Asked, tx: &Sender) {
+        match self.renewed(asked).await {
+            Ok(verified) => {
+                tracing::info!(session = %id, expires_at = verified.expires_at.map(crate::auth::written), "the token was renewed");
+                say(id, tx, renewal::accepted(verified.expires_at));
+            }
+            Err(error) => {
+                tracing::info!(session = %id, cause = error.cause(), %error, "a fresh token was refused");
+                say(id, tx, renewal::refused(&error));
+            }
+        }
+    }
+
+    async fn renewed(&mut self, asked: Asked) -> Result<Verified, TokenError> {
+        let Asked::Renewal(token) = asked else {
+            return Err(TokenError::Malformed("the message must be {\"type\":\"silverback.token\",\"token\":\"…\"}"));
+        };
+        let auth = self.auth.as_ref().ok_or(TokenError::NoKeys)?;
+        let verified = auth.check(&Presented { token, source: "connection" }).await?;
+        if verified.user != self.user {
+            return Err(TokenError::OtherUser);
+        }
+        let warning = if self.is_told { auth.warning() } else { Default::default() };
+        self.term = Term::new(verified.expires_at, warning);
+        Ok(verified)
+    }
+}
+
+/// Never waits: a client that reads nothing must not keep its session alive by it.
+fn say(id: SessionId, tx: &Sender, message: silverback::Message) {
+    if let Err(error) = tx.try_send(message) {
+        tracing::debug!(session = %id, %error, "a message about the token could not be queued");
+    }
+}
+
+/// What fits on a line of the log.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(200)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::{Value, json};
+    use silverback::Upgrader;
+    use silverback_hub::{Event, Hub, Identity, Subscription};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::auth::{Auth, Mint};
+    use crate::config::Secret;
+    use crate::identity::SUBPROTOCOL;
+
+    const SECRET: &str = "auth-secret-that-nobody-may-see-0123456789";
+
+    /// A client in the hub by a token of so many seconds. Whole seconds of paused time are told apart; the wall clock's milliseconds are not.
+    struct Client {
+        stream: DuplexStream,
+        events: Subscription,
+        began: Instant,
+    }
+
+    impl Client {
+        async fn joined(seconds: Option<u64>, offers: Option<&str>) -> Self {
+            let auth = Auth { secret: Some(Secret::new(SECRET.to_owned())), ..Auth::default() };
+            let auth = Arc::new(Authenticator::new(&auth).unwrap());
+            let expires_at = seconds.map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
+            let verified =
+                Verified { user: "alice".to_owned(), device: None, attributes: Default::default(), expires_at, source: "header" };
+            let (mut stream, theirs) = tokio::io::duplex(1 << 16);
+            let hub = Hub::new();
+            let events = hub.subscribe();
+            let began = Instant::now();
+            tokio::spawn(async move {
+                let upgrader = Upgrader::builder().subprotocols([SUBPROTOCOL]).build();
+                let socket = upgrader.accept(theirs).await.unwrap();
+                let lease = Lease::new(&verified, Some(auth), socket.subprotocol().is_some());
+                run(hub.join(Identity::new("alice"), socket), lease).await;
+            });
+            let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
+            let request = format!(
+                "GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{offer}\r\n"
+            );
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+            Self { stream, events, began }
+        }
+
+        async fn frame(&mut self) -> (u8, Vec<u8>) {
+            let opcode = self.stream.read_u8().await.unwrap() & 0x0f;
+            let length = match self.stream.read_u8().await.unwrap() {
+                126 => usize::from(self.stream.read_u16().await.unwrap()),
+                length => usize::from(length),
+            };
+            let mut payload = vec![0; length];
+            self.stream.read_exact(&mut payload).await.unwrap();
+            (opcode, payload)
+        }
+
+        /// The next frame that is no ping; those are answered.
+        async fn next(&mut self) -> (u8, Vec<u8>) {
+            loop {
+                match self.frame().await {
+                    (9, payload) => self.send(10, &payload).await,
+                    frame => return frame,
+                }
+            }
+        }
+
+        /// The next message, which is of JSON, and when it came.
+        async fn told(&mut self) -> (Value, u64) {
+            let (opcode, payload) = self.next().await;
+            assert_eq!(opcode, 1, "{}", String::from_utf8_lossy(&payload));
+            (serde_json::from_slice(&payload).unwrap(), self.seconds())
+        }
+
+        /// The Close, and when it came.
+        async fn closed(&mut self) -> (u16, u64) {
+            let (opcode, payload) = self.next().await;
+            assert_eq!(opcode, 8, "{}", String::from_utf8_lossy(&payload));
+            (u16::from_be_bytes([payload[0], payload[1]]), self.seconds())
+        }
+
+        async fn send(&mut self, opcode: u8, payload: &[u8]) {
+            let mut frame = vec![0x80 | opcode, 0x80 | 126];
+            match payload.len() {
+                short @ ..126 => frame[1] = 0x80 | short as u8,
+                long => frame.extend_from_slice(&(long as u16).to_be_bytes()),
+            }
+            frame.extend_from_slice(&[0; 4]);
+            frame.extend_from_slice(payload);
+            self.stream.write_all(&frame).await.unwrap();
+        }
+
+        async fn renew(&mut self, user: &str, seconds: u64) {
+            let mint = Mint::new(&Secret::new(SECRET.to_owned()), &Auth::default());
+            let (token, _) = mint.mint(user, Duration::from_secs(seconds)).unwrap();
+            self.send(1, json!({ "type": "silverback.token", "token": token }).to_string().as_bytes()).await;
+        }
+
+        fn seconds(&self) -> u64 {
+            (self.began.elapsed().as_secs_f64() + 0.9) as u64 // tokens have whole seconds, the clock does not
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_is_warned_a_minute_before_and_closed_with_4401_at_the_end() {
+        let mut client = Client::joined(Some(600), Some("silverback")).await;
+        let (warning, at) = client.told().await;
+        assert_eq!((&warning["type"], &warning["seconds"], at), (&json!("silverback.token.expiring"), &json!(60), 540));
+        assert_eq!(client.closed().await, (4401, 600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_know_our_messages_is_told_nothing_but_the_end() {
+        let mut client = Client::joined(Some(600), None).await;
+        assert_eq!(client.closed().await, (4401, 600));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_without_an_end_has_none() {
+        let mut client = Client::joined(None, Some("silverback")).await;
+        let more = tokio::time::timeout(Duration::from_secs(86_400), client.next()).await;
+        assert!(more.is_err(), "{more:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fresh_token_moves_the_end() {
+        for offers in [Some("silverback"), None] {
+            let mut client = Client::joined(Some(30), offers).await;
+            if offers.is_some() {
+                assert_eq!(client.told().await.0["type"], "silverback.token.expiring");
+            }
+            client.renew("alice", 1000).await;
+            let (answer, _) = client.told().await;
+            assert_eq!(answer["type"], "silverback.token.accepted");
+            assert!(answer["expires_at"].is_string());
+            if offers.is_some() {
+                let (warning, at) = client.told().await;
+                assert_eq!((&warning["type"], at), (&json!("silverback.token.expiring"), 940));
+            }
+            assert_eq!(client.closed().await, (4401, 1000));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fresh_token_that_is_not_good_changes_nothing() {
+        let mut client = Client::joined(Some(30), None).await;
+        for (message, cause) in [
+            (json!({ "type": "silverback.token", "token": "a.b.c" }), "token-malformed"),
+            (json!({ "type": "silverback.token", "token": "x".repeat(9000) }), "token-too-long"),
+            (json!({ "type": "silverback.token" }), "token-malformed"),
+        ] {
+            client.send(1, message.to_string().as_bytes()).await;
+            let (answer, _) = client.told().await;
+            assert_eq!((&answer["type"], &answer["cause"]), (&json!("silverback.token.refused"), &json!(cause)));
+            assert!(answer["detail"].is_string() && answer["cure"].is_string());
+        }
+        client.renew("mallory", 1000).await;
+        assert_eq!(client.told().await.0["cause"], "token-other-user");
+        client.renew("alice", 0).await;
+        assert_eq!(client.told().await.0["cause"], "token-expired");
+        assert_eq!(client.closed().await, (4401, 30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_said_about_tokens_is_no_message_for_others() {
+        let mut client = Client::joined(Some(600), None).await;
+        client.renew("alice", 1000).await;
+        client.told().await;
+        client.send(1, b"hello").await;
+        let mut kinds = Vec::new();
+        while kinds.len() < 2 {
+            match client.events.next().await.unwrap().unwrap() {
+                Event::Connected(_) => kinds.push("connected".to_owned()),
+                Event::Message { excerpt, .. } => kinds.push(excerpt.as_text().unwrap().to_owned()),
+                event => unreachable!("{event:?}"),
+            }
+        }
+        assert_eq!(kinds, ["connected", "hello"]);
+    }
+}
