@@ -8,7 +8,7 @@
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
-//!   [`Driver`] is a browser, [`Library`] an implementation of another house. The binary `peer` is a [`RawPeer`] in a process
+//!   [`Driver`] is a browser, [`Library`] an implementation of another house, [`Minter`] one that makes tokens. The binary `peer` is a [`RawPeer`] in a process
 //!   of its own, to be stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
 //! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
@@ -23,6 +23,7 @@ mod deadline;
 mod failure;
 pub mod installed;
 mod library;
+mod minter;
 mod nginx;
 mod output;
 mod peers;
@@ -37,6 +38,7 @@ pub use curl::{Answer, Curl};
 pub use deadline::eventually;
 pub use failure::{Failure, Result};
 pub use library::Library;
+pub use minter::{KeyServer, Minter};
 pub use nginx::Nginx;
 pub use peers::{FAR_AWAY, NEARBY};
 pub use place::{Network, Place};

@@ -45,6 +45,11 @@ impl Process {
         self.output.last(|line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()))
     }
 
+    /// The last lines that it printed.
+    pub fn printed(&self) -> String {
+        self.output.to_string()
+    }
+
     /// Waits for the program to end by itself.
     pub fn wait(&mut self, within: Duration) -> Result<ExitStatus> {
         eventually(within, "its end", || self.exit_status()).map_err(|failure| self.failure(failure.to_string()))

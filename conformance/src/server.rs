@@ -1,6 +1,7 @@
 //! The binary under test: `silverback serve` and `silverback echo`.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,6 +31,15 @@ impl Server {
         command.env("SILVERBACK_API_KEY", KEY);
         let (process, address) = listening("silverback serve", &mut command, "listening on http://")?;
         Ok(Self { address, process, place: place.clone(), key: KEY.to_owned() })
+    }
+
+    /// Starts a server with this configuration file, these settings, and no secret but those in the file.
+    pub fn start_configured(file: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut command = silverback(&Place::Here, "serve")?;
+        command.args(["--listen", "127.0.0.1:0", "--config"]).arg(file).envs(settings.iter().copied());
+        command.env_remove("SILVERBACK_AUTH_SECRET").env("SILVERBACK_API_KEY", KEY);
+        let (process, address) = listening("silverback serve", &mut command, "listening on http://")?;
+        Ok(Self { address, process, place: Place::Here, key: KEY.to_owned() })
     }
 
     /// Starts a server with nothing configured, and returns the address of the console that it prints.

