@@ -31,7 +31,10 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!("Environment: {}", config::variables().join(", ")))]
+#[command(after_help = format!(
+    "SIGHUP reads the configuration's section [auth], the key files and the key set again.\n\nEnvironment: {}",
+    config::variables().join(", ")
+))]
 struct Serve {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]

@@ -21,6 +21,7 @@ mod identity;
 mod json;
 mod life;
 mod process;
+mod reload;
 mod renewal;
 mod routes;
 mod serve;

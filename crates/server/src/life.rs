@@ -1,11 +1,12 @@
 //! A client's life: its messages, its fresh tokens, and its end when there is none.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use silverback::{CloseCode, Sender};
-use silverback_hub::{Session, SessionId};
+use silverback::{CloseCode, Message, Sender};
+use silverback_hub::{Session, SessionInfo};
 
-use crate::auth::{Authenticator, TokenError, Verified};
+use crate::auth::{Authenticator, TokenError, written};
 use crate::identity::Presented;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
@@ -15,93 +16,97 @@ const TOKEN_EXPIRED: u16 = 4401;
 
 /// By what right a session lives.
 pub(crate) struct Lease {
-    user: String,
     /// `None` where no token can be checked.
     auth: Option<Arc<Authenticator>>,
     term: Term,
     /// Whether the client has said that it knows our messages, by the subprotocol; others are told nothing that they did not ask for.
-    is_told: bool,
+    is_warned: bool,
 }
 
 impl Lease {
-    pub(crate) fn new(verified: &Verified, auth: Option<Arc<Authenticator>>, is_told: bool) -> Self {
-        let warning = auth.as_ref().filter(|_| is_told).map(|auth| auth.warning()).unwrap_or_default();
-        let term = Term::new(verified.expires_at, warning);
-        Self { user: verified.user.clone(), auth, term, is_told }
+    pub(crate) fn new(expires_at: Option<SystemTime>, auth: Option<Arc<Authenticator>>, is_warned: bool) -> Self {
+        let mut lease = Self { auth, term: Term::default(), is_warned };
+        lease.extend(expires_at);
+        lease
+    }
+
+    fn extend(&mut self, expires_at: Option<SystemTime>) {
+        let warning = self.auth.as_ref().filter(|_| self.is_warned).map(|auth| auth.warning());
+        self.term = Term::new(expires_at, warning.unwrap_or_default());
     }
 }
 
 pub(crate) async fn run(session: Session, mut lease: Lease) {
     let info = session.info().clone();
-    let id = info.id;
+    let of = info.clone();
     let report = session
         .run(|tx, mut rx| async move {
             loop {
                 let message = tokio::select! {
-                    biased; // a token that came in time is in time
-                    message = rx.recv_unseen() => message,
+                    biased; // however much a client says, its end comes
                     notice = lease.term.next() => {
-                        lease.notify(id, notice, &tx);
+                        notify(&of, notice, &tx);
                         continue;
                     }
+                    message = rx.recv_unseen() => message,
                 };
                 let Some(message) = message else { return Ok(()) };
                 if let Some(asked) = renewal::asked(&message) {
-                    lease.answer(id, asked, &tx).await;
+                    lease.answer(&of, asked, &tx).await;
                     continue;
                 }
                 rx.show(&message);
-                tracing::debug!(session = %id, size = message.len(), text = message.as_text().map(beginning), "message");
+                tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
             }
         })
         .await;
     tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
 }
 
-impl Lease {
-    fn notify(&self, id: SessionId, notice: Notice, tx: &Sender) {
-        match notice {
-            Notice::Soon { expires_at, left } => say(id, tx, renewal::expiring(expires_at, left)),
-            Notice::Over => {
-                let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
-                tx.begin_close(code, "the token expired: connect again with a fresh one");
-            }
+fn notify(of: &SessionInfo, notice: Notice, tx: &Sender) {
+    match notice {
+        Notice::Soon { expires_at, left } => say(of, tx, renewal::expiring(expires_at, left)),
+        Notice::Over => {
+            let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
+            tx.begin_close(code, "the token expired: connect again with a fresh one");
         }
     }
+}
 
+impl Lease {
     /// While a token is checked nothing else is read; the check is bounded.
-    async fn answer(&mut self, id: SessionId, asked: Asked, tx: &Sender) {
-        match self.renewed(asked).await {
-            Ok(verified) => {
-                tracing::info!(session = %id, expires_at = verified.expires_at.map(crate::auth::written), "the token was renewed");
-                say(id, tx, renewal::accepted(verified.expires_at));
+    async fn answer(&mut self, of: &SessionInfo, asked: Asked, tx: &Sender) {
+        if self.term.is_over() {
+            return; // the Close has been said
+        }
+        match self.renewed(&of.identity.user, asked).await {
+            Ok(expires_at) => {
+                self.extend(expires_at);
+                tracing::info!(session = %of.id, expires_at = expires_at.map(written), "the token was renewed");
+                say(of, tx, renewal::accepted(expires_at));
             }
             Err(error) => {
-                tracing::info!(session = %id, cause = error.cause(), %error, "a fresh token was refused");
-                say(id, tx, renewal::refused(&error));
+                tracing::info!(session = %of.id, cause = error.cause(), %error, "a fresh token was refused");
+                say(of, tx, renewal::refused(&error));
             }
         }
     }
 
-    async fn renewed(&mut self, asked: Asked) -> Result<Verified, TokenError> {
+    /// The new end.
+    async fn renewed(&self, user: &str, asked: Asked) -> Result<Option<SystemTime>, TokenError> {
         let Asked::Renewal(token) = asked else {
             return Err(TokenError::Malformed("the message must be {\"type\":\"silverback.token\",\"token\":\"…\"}"));
         };
         let auth = self.auth.as_ref().ok_or(TokenError::NoKeys)?;
         let verified = auth.check(&Presented { token, source: "connection" }).await?;
-        if verified.user != self.user {
-            return Err(TokenError::OtherUser);
-        }
-        let warning = if self.is_told { auth.warning() } else { Default::default() };
-        self.term = Term::new(verified.expires_at, warning);
-        Ok(verified)
+        if verified.user == user { Ok(verified.expires_at) } else { Err(TokenError::OtherUser) }
     }
 }
 
 /// Never waits: a client that reads nothing must not keep its session alive by it.
-fn say(id: SessionId, tx: &Sender, message: silverback::Message) {
+fn say(of: &SessionInfo, tx: &Sender, message: Message) {
     if let Err(error) = tx.try_send(message) {
-        tracing::debug!(session = %id, %error, "a message about the token could not be queued");
+        tracing::debug!(session = %of.id, %error, "a message about the token could not be queued");
     }
 }
 
@@ -112,7 +117,7 @@ fn beginning(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, SystemTime};
+    use std::time::Duration;
 
     use serde_json::{Value, json};
     use silverback::Upgrader;
@@ -139,8 +144,6 @@ mod tests {
             let auth = Auth { secret: Some(Secret::new(SECRET.to_owned())), ..Auth::default() };
             let auth = Arc::new(Authenticator::new(&auth).unwrap());
             let expires_at = seconds.map(|seconds| SystemTime::now() + Duration::from_secs(seconds));
-            let verified =
-                Verified { user: "alice".to_owned(), device: None, attributes: Default::default(), expires_at, source: "header" };
             let (mut stream, theirs) = tokio::io::duplex(1 << 16);
             let hub = Hub::new();
             let events = hub.subscribe();
@@ -148,7 +151,7 @@ mod tests {
             tokio::spawn(async move {
                 let upgrader = Upgrader::builder().subprotocols([SUBPROTOCOL]).build();
                 let socket = upgrader.accept(theirs).await.unwrap();
-                let lease = Lease::new(&verified, Some(auth), socket.subprotocol().is_some());
+                let lease = Lease::new(expires_at, Some(auth), socket.subprotocol().is_some());
                 run(hub.join(Identity::new("alice"), socket), lease).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
@@ -220,6 +223,11 @@ mod tests {
         fn seconds(&self) -> u64 {
             (self.began.elapsed().as_secs_f64() + 0.9) as u64 // tokens have whole seconds, the clock does not
         }
+    }
+
+    #[test]
+    fn a_lease_is_small() {
+        assert!(size_of::<Lease>() <= 64, "{} bytes for every session", size_of::<Lease>());
     }
 
     #[tokio::test(start_paused = true)]

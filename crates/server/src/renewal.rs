@@ -12,6 +12,7 @@ use crate::auth::{TokenError, written};
 
 /// The type of a client's message with a fresh token.
 const FRESH: &str = "silverback.token";
+const QUOTED: &str = "\"silverback.token\"";
 
 /// What a client asks of us.
 #[derive(PartialEq, Eq)]
@@ -35,10 +36,11 @@ struct Fresh {
 
 /// What a message asks of us; `None` for a message that is not for us, which nearly all are: those are looked at, not parsed.
 pub(crate) fn asked(message: &Message) -> Option<Asked> {
-    let text = message.as_text()?;
-    if !text.trim_start().starts_with('{') || !text.contains("\"silverback.token\"") {
+    // The first look is at bytes: what is read as text is checked as UTF-8 once more.
+    if !message.payload().trim_ascii_start().starts_with(b"{") {
         return None;
     }
+    let text = message.as_text().filter(|text| text.contains(QUOTED))?;
     match serde_json::from_str::<Envelope<'_>>(text) {
         Ok(envelope) if envelope.r#type != FRESH => None,
         // What is meant for us may have a token in it, so that it is nobody else's even when it is broken.

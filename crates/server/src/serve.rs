@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{self, Auth, Authenticator, Mint};
+use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, ConfigError, Secret};
 use crate::routes::{App, router};
-use crate::{accept, front, process, welcome};
+use crate::{accept, front, process, reload, welcome};
 
 /// How long sessions may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of it.
 const LAST_WORDS: Duration = Duration::from_secs(8);
@@ -35,18 +35,14 @@ pub(crate) async fn serve(
     let address = listener.local_addr()?;
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
-    let mut hung_up = process::hung_up()?;
+    let hung_up = process::hung_up()?;
+    app.tasks.spawn(reload::when_hung_up(hung_up, again, app.clone(), config.listen.ip().is_loopback()));
     welcome::print(address, &config, &app)?;
 
     let router = router(app.clone());
-    let (again, is_local) = (Arc::new(again), config.listen.ip().is_loopback());
     let signal = loop {
         tokio::select! {
             signal = &mut stopped => break signal,
-            _ = hung_up.recv() => {
-                let (again, auth) = (again.clone(), app.auth.clone().filter(|_| !app.is_throw_away));
-                app.tasks.spawn_blocking(move || reload(&*again, auth.as_deref(), is_local));
-            }
             (stream, remote) = accept::next(&listener) => {
                 app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
             }
@@ -85,29 +81,10 @@ async fn stop(app: &App, signal: &str) {
     tracing::info!("stopped");
 }
 
-/// Takes the keys and the rules for tokens from the configuration again: its file, and the files and the address that it names. Sessions live on.
-fn reload(again: impl Fn() -> Result<Config, ConfigError>, auth: Option<&Authenticator>, is_local: bool) {
-    let Some(auth) = auth else {
-        tracing::info!("SIGHUP: there are no keys to read again, since none are configured");
-        return;
-    };
-    let reloaded = again().map_err(Box::<dyn Error>::from).and_then(|config| {
-        check_strength(&config, is_local)?;
-        if !config.auth.has_keys() {
-            return Err("it has no keys any more".into());
-        }
-        Ok(auth.reload(&config.auth)?)
-    });
-    match reloaded {
-        Ok(()) => tracing::info!("SIGHUP: the keys were read again"),
-        Err(error) => tracing::error!(%error, "SIGHUP: the keys could not be read again, and stay as they were"),
-    }
-}
-
 /// What the configuration makes, with secrets made up where none are needed.
 fn app(config: &Config) -> Result<App, Box<dyn Error>> {
     let is_local = config.listen.ip().is_loopback();
-    check_strength(config, is_local)?;
+    config.check_strength(is_local)?;
     let is_throw_away = !config.auth.has_keys() && is_local;
     let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
     if !auth.has_keys() && !config.allow_anonymous {
@@ -131,18 +108,6 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         stopping: CancellationToken::new(),
         everybody_gone: CancellationToken::new(),
     })
-}
-
-/// Weak secrets are only for trying things out on one machine.
-fn check_strength(config: &Config, is_local: bool) -> Result<(), Box<dyn Error>> {
-    let strength = config.check_strength().map_err(Box::<dyn Error>::from);
-    match strength.and_then(|()| Ok(auth::check_strength(&config.auth)?)) {
-        Err(weak) if is_local => {
-            tracing::warn!("{weak} (good enough on a loopback address, refused on any other)");
-            Ok(())
-        }
-        strength => strength,
-    }
 }
 
 fn made_up() -> Secret {

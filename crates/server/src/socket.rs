@@ -55,7 +55,7 @@ impl App {
 
     /// A client's connection becomes a session: from here on it can be found and sent to. What is returned is the rest of its life.
     pub(crate) fn join(&self, verified: &Verified, remote: SocketAddr, socket: WebSocket) -> impl Future<Output = ()> + Send + use<> {
-        let lease = Lease::new(verified, self.auth.clone(), socket.subprotocol().is_some());
+        let lease = Lease::new(verified.expires_at, self.auth.clone(), socket.subprotocol().is_some());
         let session = self.hub.join(identity(verified, remote), socket);
         log_joined(&session);
         life::run(session, lease)

@@ -7,13 +7,16 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The time that a session has. It is measured when a token comes; after that, changes of the machine's clock do not matter.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Term(Stage);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 enum Stage {
-    /// The token has no end, or the session's has come.
+    /// The token has no end.
+    #[default]
     Endless,
+    /// The end has come.
+    Over,
     /// One timer for all that is to come; messages do not touch it.
     Limited { expires_at: SystemTime, over_at: Instant, is_told: bool, timer: Pin<Box<Sleep>> },
 }
@@ -39,6 +42,10 @@ impl Term {
         Self(Stage::Limited { expires_at, over_at, is_told, timer: Box::pin(sleep_until(first)) })
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.0, Stage::Over)
+    }
+
     /// Waits for what is to be said next; after the end for ever.
     ///
     /// Cancel-safe.
@@ -46,7 +53,7 @@ impl Term {
         let Stage::Limited { expires_at, over_at, is_told, timer } = &mut self.0 else { return pending().await };
         timer.as_mut().await;
         if *is_told {
-            self.0 = Stage::Endless;
+            self.0 = Stage::Over;
             return Notice::Over;
         }
         *is_told = true;

@@ -70,3 +70,10 @@ fn a_session_outlives_its_first_token_by_a_fresh_one_that_nobody_sees() {
         assert!(!seen.contains(signature) && !log.contains(signature), "a token was shown");
     }
 }
+
+#[test]
+fn a_client_that_never_stops_talking_does_not_outlive_its_token() {
+    let server = Server::start(&[("SILVERBACK_AUTH_SECRET", SECRET), ("SILVERBACK_API_KEY", KEY), ("SILVERBACK_LOG", "info")], &[]);
+    let mut socket = server.upgrade(Request::handshake("/ws").bearer(&token("alice", 2)));
+    assert_eq!(socket.closed_while_talking().0, 4401);
+}

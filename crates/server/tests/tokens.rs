@@ -263,7 +263,7 @@ fn keys_are_read_again_when_the_server_is_hung_up_and_sessions_live_on() {
     connects(&server, &new);
     directory.write("silverback.toml", "listen = \"127.0.0.1:1\"");
     server.signal(Signal::HUP);
-    server.log_with("it has no keys any more");
+    server.log_with("the configuration has no keys any more");
     connects(&server, &new);
 
     session.text("still here");

@@ -103,6 +103,11 @@ impl Current {
 impl Published {
     /// What was known of the same address is good until it answers.
     fn start(url: JwksUrl, auth: &Auth, before: Option<&Self>) -> Result<Self, KeysError> {
+        if !url.is_https() && !url.is_local() {
+            tracing::warn!(
+                "{url} (auth.jwks_url) is plain HTTP: whoever is in between can put keys of their own into the answer; use https://"
+            );
+        }
         let known = before.filter(|before| before.url == url).and_then(|before| before.jwks.keys());
         let fetcher = Arc::new(Fetcher::new(url.clone())?);
         let fetch = move || {

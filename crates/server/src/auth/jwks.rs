@@ -112,8 +112,12 @@ where
         let may_be_asked_at = Instant::now() + min_interval;
         let (keys, old_at) = match fetched {
             Ok(Fetched { keys, max_age }) => {
+                if publish.borrow().keys.is_none() || pause > min_interval {
+                    tracing::info!(keys = keys.len(), "the key set was fetched");
+                } else {
+                    tracing::debug!(keys = keys.len(), ?max_age, "the key set was fetched again");
+                }
                 pause = min_interval;
-                tracing::debug!(keys = keys.len(), ?max_age, "the key set was fetched");
                 (Some(keys), Instant::now() + max_age.unwrap_or(USUALLY_FRESH).clamp(SHORTEST_FRESH, LONGEST_FRESH))
             }
             Err(error) => {

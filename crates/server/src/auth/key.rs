@@ -149,10 +149,21 @@ impl Key {
         match jsonwebtoken::decode(token, &self.decoding, &self.validation) {
             Ok(data) => Ok(data.claims),
             Err(error) => Err(match error.kind() {
-                ErrorKind::Json(_) | ErrorKind::Utf8(_) => TokenError::Malformed("its claims are not a JSON object"),
+                ErrorKind::Json(_) | ErrorKind::Utf8(_) => {
+                    TokenError::Malformed("its claims are not a JSON object, or its header is not a JWT's")
+                }
                 _ => TokenError::Signature,
             }),
         }
+    }
+}
+
+/// How long a secret must be, in bytes: as long as the hash (RFC 7518, 3.2).
+pub(super) fn shortest_secret(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS512 => 64,
+        Algorithm::HS384 => 48,
+        _ => 32,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde_json::Value;
 
-use super::key::{Key, KeyError};
+use super::key::{Key, KeyError, shortest_secret};
 use super::settings::{Auth, KeySetting};
 
 /// The most keys that are kept, so that a token without `kid` is tried with a bounded number of them.
@@ -50,15 +50,11 @@ pub(super) fn read(auth: &Auth) -> Result<Vec<Key>, KeysError> {
     Ok(keys)
 }
 
-/// A secret of HMAC must be as long as the hash (RFC 7518, 3.2).
+/// Secrets must be long enough that nobody can guess them.
 pub(crate) fn check_strength(auth: &Auth) -> Result<(), KeysError> {
     for (index, setting) in auth.keys.iter().enumerate() {
         let (Some(secret), Some(algorithm)) = (&setting.secret, setting.algorithm) else { continue };
-        let shortest = match algorithm {
-            Algorithm::HS512 => 64,
-            Algorithm::HS384 => 48,
-            _ => 32,
-        };
+        let shortest = shortest_secret(algorithm);
         let length = secret.expose().len();
         if length < shortest {
             return Err(KeysError::Weak { number: index + 1, length, algorithm: super::head::name(algorithm), shortest });

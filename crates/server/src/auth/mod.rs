@@ -23,7 +23,7 @@ mod settings;
 mod verified;
 
 pub(crate) use authenticator::Authenticator;
-pub(crate) use key_files::check_strength;
+pub(crate) use key_files::{KeysError, check_strength};
 pub(crate) use mint::{Mint, MintError, for_command_line};
 pub(crate) use refusal::TokenError;
 pub(crate) use settings::Auth;

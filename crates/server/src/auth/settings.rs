@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,6 +100,11 @@ pub(crate) struct JwksUrl(pub(crate) Uri);
 impl JwksUrl {
     pub(crate) fn is_https(&self) -> bool {
         self.0.scheme_str() == Some("https")
+    }
+
+    pub(crate) fn is_local(&self) -> bool {
+        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 

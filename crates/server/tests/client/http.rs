@@ -2,6 +2,9 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use serde_json::Value;
 
@@ -110,6 +113,19 @@ impl Answer {
     }
 }
 
+/// Something that is sent all the time.
+pub(crate) struct Talk {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Talk {
+    pub(crate) fn stop(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
 /// A TCP connection.
 pub(crate) struct Client {
     stream: TcpStream,
@@ -132,6 +148,14 @@ impl Client {
             Err(error) if !matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => unreachable!("{error}"),
             _ => {}
         }
+    }
+
+    /// Sends this again and again, from another thread, as fast as it is taken.
+    pub(crate) fn sending_for_ever(&self, bytes: Vec<u8>) -> Talk {
+        let mut stream = self.stream.try_clone().unwrap();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = is_over.clone();
+        Talk { is_over, thread: std::thread::spawn(move || while !told.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}) }
     }
 
     /// No more will be sent.

@@ -23,8 +23,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port of loopback, with a log that keeps nothing back.
     pub(crate) fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = command(environment)
-            .env("SILVERBACK_LOG", "trace")
+        let mut child = command(&[("SILVERBACK_LOG", "trace")])
+            .envs(environment.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())

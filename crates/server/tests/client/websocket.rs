@@ -58,6 +58,16 @@ impl WebSocket {
         }
     }
 
+    /// Says so much that the server always has something to read, until its Close comes: its code and reason.
+    #[track_caller]
+    pub(crate) fn closed_while_talking(&mut self) -> (u16, String) {
+        let frame = [0x80 | TEXT, 0x80 | 1, 0, 0, 0, 0, b'x'];
+        let talk = self.client.sending_for_ever(frame.repeat(1000));
+        let closed = self.closed();
+        talk.stop();
+        closed
+    }
+
     /// The server's Close, its answer, and the end of TCP.
     #[track_caller]
     pub(crate) fn closed_and_answered(mut self) -> (u16, String) {
