@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use client::{DEADLINE, Directory, KEY, KeyServer, Request, Server, key, now};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 fn signing_key(name: &str) -> EncodingKey {
@@ -77,6 +78,29 @@ fn an_address_that_goes_away_and_comes_back_with_another_key() {
     server.ask(Request::handshake("/ws").bearer(&one)).refusal(401, "token-algorithm");
     server.ask(Request::handshake("/ws").bearer(&token("p256", Algorithm::ES256, "three"))).refusal(401, "token-key-unknown");
     assert!(!server.log_so_far().contains("hush-hush"), "the query of an address may be a secret");
+}
+
+#[test]
+fn a_hang_up_asks_at_once_and_keeps_what_was_known_until_there_is_an_answer() {
+    let keys = KeyServer::start();
+    keys.serves(&[jwk("rsa", Algorithm::RS256, "one")]);
+    let directory = Directory::new();
+    let file = directory.write("silverback.toml", "auth = { jwks_min_interval = \"1h\" }");
+    let server = Server::start(&[("SILVERBACK_API_KEY", KEY), ("SILVERBACK_AUTH_JWKS_URL", &keys.url())], &["--config", &file]);
+    let one = token("rsa", Algorithm::RS256, "one");
+    let two = token("p256", Algorithm::ES256, "two");
+    assert_eq!(status(&server, &one), 101);
+
+    keys.is_down();
+    server.signal(Signal::HUP);
+    server.log_with("the keys that were there are kept");
+    assert_eq!(status(&server, &one), 101);
+
+    keys.serves(&[jwk("p256", Algorithm::ES256, "two")]);
+    server.ask(Request::handshake("/ws").bearer(&two)).refusal(401, "token-algorithm"); // not before an hour has passed
+    server.signal(Signal::HUP);
+    becomes(&server, &two, 101);
+    server.ask(Request::handshake("/ws").bearer(&one)).refusal(401, "token-algorithm");
 }
 
 #[test]
