@@ -1,14 +1,14 @@
 //! What happens in a hub, for those who watch it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use silverback::{CloseReport, Message};
 use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::time::{Instant, sleep_until};
 
-use crate::SessionInfo;
-
-/// How many events a subscriber may lag behind before it misses the oldest.
-const BACKLOG: usize = 1024;
+use crate::grace::Grace;
+use crate::{SessionInfo, meter};
 
 /// How much of a message an event carries, in bytes.
 const EXCERPT: usize = 1024;
@@ -43,31 +43,55 @@ pub struct Missed(pub u64);
 
 /// Receives the events of a hub. Its queue is bounded: a slow subscriber misses the oldest events, is told how many, and holds up nobody.
 #[derive(Debug)]
-pub struct Subscription(broadcast::Receiver<Event>);
+pub struct Subscription {
+    events: broadcast::Receiver<Event>,
+    grace: Option<Grace>,
+}
 
 impl Subscription {
     /// The next event, or how many were missed; `None` when the hub is gone.
     ///
     /// Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Event, Missed>> {
-        match self.0.recv().await {
-            Ok(event) => Some(Ok(event)),
-            Err(RecvError::Lagged(count)) => Some(Err(Missed(count))),
-            Err(RecvError::Closed) => None,
+        loop {
+            let due = self.grace.as_ref().and_then(Grace::due);
+            let event = tokio::select! {
+                biased; // however much happens, an end is not held back for longer
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => return self.released(),
+                event = self.events.recv() => event,
+            };
+            match event {
+                Ok(event) => match &mut self.grace {
+                    None => return Some(Ok(event)),
+                    Some(grace) => {
+                        if let Some(event) = grace.take(event) {
+                            return Some(Ok(event));
+                        }
+                    }
+                },
+                Err(RecvError::Lagged(count)) => {
+                    meter::missed(count);
+                    return Some(Err(Missed(count)));
+                }
+                Err(RecvError::Closed) => return self.released(), // nobody comes back to a hub that is gone
+            }
         }
+    }
+
+    fn released(&mut self) -> Option<Result<Event, Missed>> {
+        self.grace.as_mut()?.release().map(Ok)
     }
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Events(broadcast::Sender<Event>);
 
-impl Default for Events {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(BACKLOG))
-    }
-}
-
 impl Events {
+    /// With room for so many events that a subscriber has not taken.
+    pub(crate) fn new(backlog: usize) -> Self {
+        Self(broadcast::Sender::new(backlog.max(1)))
+    }
+
     /// Tells the subscribers, if there are any.
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
         if self.0.receiver_count() > 0 {
@@ -75,8 +99,8 @@ impl Events {
         }
     }
 
-    pub(crate) fn subscribe(&self) -> Subscription {
-        Subscription(self.0.subscribe())
+    pub(crate) fn subscribe(&self, grace: Option<Duration>) -> Subscription {
+        Subscription { events: self.0.subscribe(), grace: grace.map(Grace::new) }
     }
 }
 

@@ -15,7 +15,7 @@ async fn join(hub: &Hub, user: &str, upgrader: Upgrader) -> (Session, WebSocket)
     let (ours, theirs) = duplex(1024);
     let dialer = Dialer::builder().heartbeat(None).build().unwrap();
     let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://silverback.test/"));
-    (hub.join(Identity::new(user), server.unwrap()), client.unwrap())
+    (hub.join(Identity::new(user), server.unwrap()).unwrap(), client.unwrap())
 }
 
 /// A session whose handler receives until the end, in a task of its own.
@@ -56,7 +56,7 @@ async fn a_message_to_a_user_reaches_every_session_of_that_user_and_of_nobody_el
     let hub = Hub::new();
     let mut alice = [listening(&hub, "alice").await, listening(&hub, "alice").await];
     let mut bob = listening(&hub, "bob").await;
-    assert_eq!(hub.user("alice").send("hello"), Delivery { sessions: 2, queued: 2, dropped: 0 });
+    assert_eq!(hub.user("alice").send("hello"), Delivery { sessions: 2, queued: 2, dropped: 0, refused: 0 });
     assert_eq!(hub.user("carol").send("hello"), Delivery::default());
     for client in &mut alice {
         assert_eq!(client.recv().await, Some("hello".into()));
@@ -106,7 +106,7 @@ async fn a_full_queue_is_counted_as_dropped_and_stops_nobody_else() {
     let narrow = Upgrader::builder().queue(QueueLimits { bytes: 100, messages: 2 }).build();
     let (_undriven, _client) = join(&hub, "alice", narrow).await;
     let mut other = listening(&hub, "alice").await;
-    let counts = [2, 2, 1, 1].map(|queued| Delivery { sessions: 2, queued, dropped: 2 - queued });
+    let counts = [2, 2, 1, 1].map(|queued| Delivery { sessions: 2, queued, dropped: 2 - queued, refused: 0 });
     for (number, expected) in counts.into_iter().enumerate() {
         assert_eq!(hub.user("alice").send(number.to_string()), expected);
         assert_eq!(other.recv().await, Some(number.to_string().into()));
@@ -114,11 +114,11 @@ async fn a_full_queue_is_counted_as_dropped_and_stops_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_closing_is_not_counted() {
+async fn a_session_that_is_closing_refuses_messages() {
     let hub = Hub::new();
     let _silent = listening(&hub, "alice").await; // answers no Close, for nobody drives it
     hub.user("alice").close(CloseCode::NORMAL, "");
-    assert_eq!(hub.user("alice").send("late"), Delivery::default());
+    assert_eq!(hub.user("alice").send("late"), Delivery { sessions: 1, refused: 1, ..Delivery::default() });
     until_empty(&hub).await;
 }
 

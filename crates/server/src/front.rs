@@ -57,7 +57,7 @@ async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: 
     match app.admit(handshake.request(), remote) {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, identity)) => socket::run(app.join(identity, handshake.open(acceptance))).await,
+        Ok((acceptance, reservation)) => socket::run(app.join(reservation, handshake.open(acceptance))).await,
     }
 }
 

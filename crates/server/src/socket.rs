@@ -8,21 +8,22 @@ use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
-use silverback_hub::{Identity, Session};
+use silverback_hub::{Identity, JoinRefused, Reservation, Session};
 
 use crate::identity::{offers_only_a_token, presented};
 use crate::routes::{App, Remote};
 use crate::token::TokenError;
 
 impl App {
-    /// Judges a handshake: first whether it is one, then whose.
-    pub(crate) fn admit<B>(&self, request: &http::Request<B>, remote: SocketAddr) -> Result<(Acceptance, Identity), Refusal> {
+    /// Judges a handshake: first whether it is one, then whose, and then whether there is a place for it.
+    pub(crate) fn admit<B>(&self, request: &http::Request<B>, remote: SocketAddr) -> Result<(Acceptance, Reservation), Refusal> {
         let admitted = self.upgrader.judge(request).and_then(|acceptance| {
             if self.stopping.is_cancelled() {
                 return Err(stopping());
             }
-            let identity = self.identify(request)?;
-            Ok((acceptance, identity.from_remote(remote)))
+            let identity = self.identify(request)?.from_remote(remote);
+            let reservation = self.hub.reserve(identity).map_err(no_place)?;
+            Ok((acceptance, reservation))
         });
         if let Err(refusal) = &admitted {
             tracing::info!(%remote, %refusal, "a handshake was refused");
@@ -45,8 +46,8 @@ impl App {
     }
 
     /// A client's connection becomes a session: from here on it can be found and sent to.
-    pub(crate) fn join(&self, identity: Identity, socket: WebSocket) -> Session {
-        let session = self.hub.join(identity, socket);
+    pub(crate) fn join(&self, reservation: Reservation, socket: WebSocket) -> Session {
+        let session = reservation.join(socket);
         let info = session.info();
         // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
         tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
@@ -71,13 +72,27 @@ pub(crate) async fn run(session: Session) {
 
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
-    let upgraded = app.admit(&request, remote).and_then(|(_, identity)| Ok((identity, app.upgrader.upgrade(&mut request)?)));
+    let upgraded = app.admit(&request, remote).and_then(|(_, reservation)| Ok((reservation, app.upgrader.upgrade(&mut request)?)));
     match upgraded {
-        Ok((identity, (response, socket))) => {
-            app.tasks.spawn(run(app.join(identity, socket)));
+        Ok((reservation, (response, socket))) => {
+            app.tasks.spawn(run(app.join(reservation, socket)));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => refusal.response(request.headers()).into_response(),
+    }
+}
+
+/// What the hub refuses, as an answer of HTTP.
+fn no_place(refused: JoinRefused) -> Refusal {
+    let title = refused.to_string();
+    match refused {
+        JoinRefused::TooManySessions { limit, .. } => Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", title)
+            .arrived(format!("a handshake of a user with {limit} sessions"))
+            .cure("close another page or device of this user, or raise the bound"),
+        JoinRefused::DeviceConnected { .. } => Refusal::new(StatusCode::CONFLICT, "device-connected", title)
+            .arrived("a handshake of a device that is connected")
+            .cure("close the device's other connection, or give each device a name of its own"),
+        _ => stopping(),
     }
 }
 

@@ -1,0 +1,166 @@
+//! A session's life, in a record of bounded size.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use silverback::{CloseFrame, CloseReport, QueueFill};
+use tokio::time::Instant;
+
+use crate::{SessionId, SessionInfo};
+
+/// How many moments are kept of a life. The oldest are forgotten first: what is asked about is the end.
+const MOMENTS: usize = 24;
+
+/// The most bytes of a note.
+const NOTE: usize = 200;
+
+/// What is known of a session's life: who it was ([`SessionInfo`]), what happened, and how it ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeline {
+    /// Who, from where, since when.
+    pub session: Arc<SessionInfo>,
+    /// What happened to it, in order: the last 24 moments.
+    pub moments: Vec<Moment>,
+    /// How many earlier ones are forgotten.
+    pub forgotten: u32,
+    /// What waits in its queue, the most that ever did, and how many messages were dropped. How much arrived and went out and how quickly pings
+    /// were answered is in the report.
+    pub queue: QueueFill,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+}
+
+/// Something that happened to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Moment {
+    /// How long after the session joined.
+    pub after: Duration,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// Somebody here asked for its end. The report tells whether that came first.
+    AskedToClose {
+        /// Who, or why.
+        by: Asked,
+        /// What the client was to be told.
+        frame: CloseFrame,
+    },
+    /// For the first time its queue had no room for a message. How many were dropped in all is in [`Timeline::queue`].
+    FirstDrop,
+    /// What the application noted: [`Session::note`](crate::Session::note).
+    Note(Cow<'static, str>),
+}
+
+/// Who asked for the end of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Asked {
+    /// This session, which came in its place: [`Policy`](crate::Policy).
+    Displaced {
+        /// The newer one.
+        by: SessionId,
+    },
+    /// A drain of the hub.
+    Drained,
+    /// The application, by [`Audience::close`](crate::Audience::close).
+    Application,
+}
+
+/// The end of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct End {
+    /// When it left the hub.
+    pub at: SystemTime,
+    /// How its connection ended.
+    pub report: Arc<CloseReport>,
+}
+
+impl End {
+    pub(crate) fn now(report: Arc<CloseReport>) -> Self {
+        Self { at: SystemTime::now(), report }
+    }
+}
+
+impl Timeline {
+    pub(crate) fn new(session: Arc<SessionInfo>, moments: Moments, queue: QueueFill, end: Option<End>) -> Self {
+        Self { session, moments: moments.kept.into(), forgotten: moments.forgotten, queue, end }
+    }
+
+    /// Who asked first for its end, if anybody here did.
+    pub fn asked(&self) -> Option<Asked> {
+        self.moments.iter().find_map(|moment| match moment.what {
+            What::AskedToClose { by, .. } => Some(by),
+            _ => None,
+        })
+    }
+
+    /// About how many bytes it holds.
+    pub(crate) fn memory(&self) -> usize {
+        let frames = self.end.iter().flat_map(|end| [&end.report.sent, &end.report.received]).flatten();
+        size_of::<Self>()
+            + size_of::<SessionInfo>()
+            + size_of::<CloseReport>()
+            + self.session.identity.memory()
+            + self.moments.capacity() * size_of::<Moment>()
+            + self.moments.iter().map(Moment::memory).sum::<usize>()
+            + frames.map(|frame| frame.reason().len()).sum::<usize>()
+    }
+}
+
+impl Moment {
+    fn memory(&self) -> usize {
+        match &self.what {
+            What::AskedToClose { frame, .. } => frame.reason().len(),
+            What::Note(Cow::Owned(note)) => note.capacity(),
+            What::Note(Cow::Borrowed(_)) | What::FirstDrop => 0,
+        }
+    }
+}
+
+/// The moments of a life that is not over.
+#[derive(Debug, Clone)]
+pub(crate) struct Moments {
+    began: Instant,
+    kept: VecDeque<Moment>,
+    forgotten: u32,
+    has_dropped: bool,
+}
+
+impl Default for Moments {
+    fn default() -> Self {
+        Self { began: Instant::now(), kept: VecDeque::new(), forgotten: 0, has_dropped: false }
+    }
+}
+
+impl Moments {
+    pub(crate) fn add(&mut self, what: What) {
+        if self.kept.len() == MOMENTS {
+            self.kept.pop_front();
+            self.forgotten = self.forgotten.saturating_add(1);
+        }
+        self.kept.push_back(Moment { after: self.began.elapsed(), what });
+    }
+
+    pub(crate) fn note(&mut self, mut note: Cow<'static, str>) {
+        if note.len() > NOTE {
+            note = note[..note.floor_char_boundary(NOTE)].to_owned().into();
+        }
+        self.add(What::Note(note));
+    }
+
+    pub(crate) fn first_drop(&mut self) {
+        if !std::mem::replace(&mut self.has_dropped, true) {
+            self.add(What::FirstDrop);
+        }
+    }
+}
