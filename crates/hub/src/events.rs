@@ -10,6 +10,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::grace::Grace;
 use crate::{SessionInfo, meter};
 
+/// The largest backlog: its slots are made at once.
+const MOST_BACKLOG: usize = 1 << 20;
+
+/// For each event of the backlog so many ends are held back for a subscriber with grace.
+const HELD: usize = 16;
+
 /// How much of a message an event carries, in bytes.
 const EXCERPT: usize = 1024;
 
@@ -83,24 +89,29 @@ impl Subscription {
     }
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Events(broadcast::Sender<Event>);
+#[derive(Debug)]
+pub(crate) struct Events {
+    sender: broadcast::Sender<Event>,
+    backlog: usize,
+}
 
 impl Events {
     /// With room for so many events that a subscriber has not taken.
     pub(crate) fn new(backlog: usize) -> Self {
-        Self(broadcast::Sender::new(backlog.max(1)))
+        let backlog = backlog.clamp(1, MOST_BACKLOG);
+        Self { sender: broadcast::Sender::new(backlog), backlog }
     }
 
     /// Tells the subscribers, if there are any.
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
-        if self.0.receiver_count() > 0 {
-            let _ = self.0.send(event()); // an error means that the last subscriber has just left
+        if self.sender.receiver_count() > 0 {
+            let _ = self.sender.send(event()); // an error means that the last subscriber has just left
         }
     }
 
     pub(crate) fn subscribe(&self, grace: Option<Duration>) -> Subscription {
-        Subscription { events: self.0.subscribe(), grace: grace.map(Grace::new) }
+        let grace = grace.map(|period| Grace::new(period, self.backlog * HELD));
+        Subscription { events: self.sender.subscribe(), grace }
     }
 }
 

@@ -8,15 +8,14 @@ use tokio::time::Instant;
 
 use crate::{Event, SessionInfo};
 
-/// How many ends are held back at most; beyond, the oldest is told early.
-const HELD: usize = 16 * 1024;
-
 /// A user and a device.
 type Who = (Arc<str>, Option<Arc<str>>);
 
 #[derive(Debug)]
 pub(crate) struct Grace {
     period: Duration,
+    /// How many are held back at most; beyond, the oldest is told early.
+    most: usize,
     /// Numbered in order, each with the time when it is told.
     held: BTreeMap<u64, (Instant, Event)>,
     of: HashMap<Who, VecDeque<u64>>,
@@ -24,8 +23,8 @@ pub(crate) struct Grace {
 }
 
 impl Grace {
-    pub(crate) fn new(period: Duration) -> Self {
-        Self { period, held: BTreeMap::new(), of: HashMap::new(), count: 0 }
+    pub(crate) fn new(period: Duration, most: usize) -> Self {
+        Self { period, most, held: BTreeMap::new(), of: HashMap::new(), count: 0 }
     }
 
     /// Takes what has happened, and gives what is to be told now.
@@ -36,7 +35,7 @@ impl Grace {
                 self.count += 1;
                 self.of.entry(who(session)).or_default().push_back(self.count);
                 self.held.insert(self.count, (Instant::now() + self.period, event));
-                if self.held.len() > HELD { self.release() } else { None }
+                if self.held.len() > self.most { self.release() } else { None }
             }
             _ => Some(event),
         }

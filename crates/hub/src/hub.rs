@@ -161,7 +161,8 @@ impl Hub {
 
     /// As [`subscribe`](Self::subscribe), for those who do not care for pages that are loaded again: an `Ended` is held back for this time, and
     /// if a later session of the same user and device joins meanwhile, neither is told. So the `Ended` that is told at last names
-    /// the last session of such a chain, which was never told to be connected. At most 16,384 ends are held back.
+    /// the last session of such a chain, which was never told to be connected. At most 16 times the
+    /// backlog of events is held back; beyond, the oldest is told early.
     pub fn subscribe_with(&self, grace: Duration) -> Subscription {
         self.core.events.subscribe(Some(grace))
     }
@@ -183,7 +184,8 @@ impl HubBuilder {
         self
     }
 
-    /// How many events a subscriber may lag behind before it misses the oldest. Default: 1,024. The next power of two is used.
+    /// How many events a subscriber may lag behind before it misses the oldest. Default: 1,024. The next power of two is used, at most
+    /// 1,048,576.
     pub fn event_backlog(mut self, events: usize) -> Self {
         self.backlog = events;
         self
