@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use silverback::{CloseCode, CloseFrame};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::SessionInfo;
 use crate::core::Core;
@@ -60,13 +60,14 @@ impl Drain {
         let began = Instant::now();
         let (mut closed, sessions) = (0, members.len());
         for (number, member) in members.into_iter().enumerate() {
-            let at = began + self.over.mul_f64(number as f64 / sessions as f64);
-            if at > Instant::now() {
-                sleep_until(at).await;
+            let due = self.over.mul_f64(number as f64 / sessions as f64).saturating_sub(began.elapsed());
+            if !due.is_zero() {
+                sleep(due).await;
             }
             closed += usize::from(self.close(&member));
         }
-        let _ = timeout_at(began + self.over + self.patience, core.registry.empty()).await;
+        let time_left = self.over.saturating_add(self.patience).saturating_sub(began.elapsed());
+        let _ = timeout(time_left, core.registry.empty()).await;
         let mut left: Vec<_> = core.registry.all(|_| true).iter().map(|member| member.info.clone()).collect();
         left.sort_unstable_by_key(|session| session.id);
         Drained { sessions, closed, left }

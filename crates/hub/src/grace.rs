@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use crate::{Event, SessionInfo};
 
+/// A year. What is added to the clock must stay a time.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A user and a device.
 type Who = (Arc<str>, Option<Arc<str>>);
 
@@ -24,7 +27,7 @@ pub(crate) struct Grace {
 
 impl Grace {
     pub(crate) fn new(period: Duration, most: usize) -> Self {
-        Self { period, most, held: BTreeMap::new(), of: HashMap::new(), count: 0 }
+        Self { period: period.min(LONGEST), most, held: BTreeMap::new(), of: HashMap::new(), count: 0 }
     }
 
     /// Takes what has happened, and gives what is to be told now.

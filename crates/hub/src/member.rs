@@ -8,7 +8,7 @@ use silverback::{CloseCode, CloseFrame, CloseReport, Offered, Outgoing, Overflow
 use crate::SessionInfo;
 use crate::events::{Event, Events};
 use crate::request::Pending;
-use crate::timeline::{Asked, End, Moments, Timeline, What};
+use crate::timeline::{Asked, End, Moments, Timeline};
 
 /// What the registry holds of a session.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Member {
     pub(crate) fn ask_to_close(&self, by: Asked, code: CloseCode, reason: Cow<'static, str>) -> bool {
         let frame = CloseFrame::new(code, reason.clone());
         // Before it is asked, or the end could come first.
-        self.note(|moments| moments.add(What::AskedToClose { by, frame }));
+        self.note(|moments| moments.ask(by, frame));
         self.sender.begin_close(code, reason)
     }
 
@@ -88,5 +88,18 @@ impl Member {
     /// What is done under this lock does not panic, so a poisoned one is as good as any.
     fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a session costs beside its connection and its identity's texts. Growth is a decision, not an accident.
+    #[test]
+    fn a_session_is_small() {
+        for (name, size, most) in [("Member", size_of::<Member>(), 160), ("SessionInfo", size_of::<SessionInfo>(), 240)] {
+            assert!(size <= most, "{name} has {size} bytes");
+        }
     }
 }

@@ -31,7 +31,8 @@ pub enum WhenFull {
         /// Why, for its page to show. Default: `opened elsewhere`.
         reason: Cow<'static, str>,
     },
-    /// The new one is refused: [`JoinRefused`].
+    /// The new one is refused: [`JoinRefused`]. A connection whose peer has vanished counts until the heartbeat has noticed, so whoever loses its
+    /// network may have to wait that long before it can come back.
     RefuseNew,
 }
 
@@ -53,7 +54,7 @@ impl Default for WhenFull {
 #[non_exhaustive]
 pub enum JoinRefused {
     /// The user has as many sessions as the policy allows.
-    #[error("this user is connected {limit} times already, which is the most: close another session first")]
+    #[error("there is no room for another session of this user (at most {limit}): close one first")]
     TooManySessions {
         /// Who.
         user: Arc<str>,

@@ -210,7 +210,7 @@ impl Drop for Membership {
             return; // the connection publishes its report before this can run
         };
         let Some(life) = member.end(&report) else { return };
-        meter::ended(life.asked(), &report);
+        meter::ended(life.asked, &report);
         core.ended.push(life); // before it is told of, so that whoever hears of it finds it
         core.events.publish(|| Event::Ended { session: member.info.clone(), report });
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use silverback::{CloseFrame, CloseReport, QueueFill};
+use silverback::{Cause, CloseFrame, CloseReport, QueueFill};
 use tokio::time::Instant;
 
 use crate::{SessionId, SessionInfo};
@@ -26,6 +26,8 @@ pub struct Timeline {
     pub moments: Vec<Moment>,
     /// How many earlier ones are forgotten.
     pub forgotten: u32,
+    /// Who here asked first for its end, if anybody did. The report tells whether that was how it ended.
+    pub asked: Option<Asked>,
     /// What waits in its queue, the most that ever did, and how many messages were dropped. How much arrived and went out and how quickly pings
     /// were answered is in the report.
     pub queue: QueueFill,
@@ -47,7 +49,7 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum What {
-    /// Somebody here asked for its end. The report tells whether that came first.
+    /// Somebody here asked for its end, for the first time.
     AskedToClose {
         /// Who, or why.
         by: Asked,
@@ -93,20 +95,16 @@ impl End {
 
 impl Timeline {
     pub(crate) fn new(session: Arc<SessionInfo>, moments: Moments, queue: QueueFill, end: Option<End>) -> Self {
-        Self { session, moments: moments.kept.into(), forgotten: moments.forgotten, queue, end }
-    }
-
-    /// Who asked first for its end, if anybody here did.
-    pub fn asked(&self) -> Option<Asked> {
-        self.moments.iter().find_map(|moment| match moment.what {
-            What::AskedToClose { by, .. } => Some(by),
-            _ => None,
-        })
+        Self { session, moments: moments.kept.into(), forgotten: moments.forgotten, asked: moments.asked, queue, end }
     }
 
     /// About how many bytes it holds.
     pub(crate) fn memory(&self) -> usize {
         let frames = self.end.iter().flat_map(|end| [&end.report.sent, &end.report.received]).flatten();
+        let causes = self.end.iter().map(|end| match &end.report.cause {
+            Cause::ClosedHere(Cow::Owned(cause)) => cause.capacity(), // a handler's error may be long
+            _ => 0,
+        });
         size_of::<Self>()
             + size_of::<SessionInfo>()
             + size_of::<CloseReport>()
@@ -114,6 +112,7 @@ impl Timeline {
             + self.moments.capacity() * size_of::<Moment>()
             + self.moments.iter().map(Moment::memory).sum::<usize>()
             + frames.map(|frame| frame.reason().len()).sum::<usize>()
+            + causes.sum::<usize>()
     }
 }
 
@@ -134,23 +133,16 @@ pub(crate) struct Moments {
     kept: VecDeque<Moment>,
     forgotten: u32,
     has_dropped: bool,
+    asked: Option<Asked>,
 }
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { began: Instant::now(), kept: VecDeque::new(), forgotten: 0, has_dropped: false }
+        Self { began: Instant::now(), kept: VecDeque::new(), forgotten: 0, has_dropped: false, asked: None }
     }
 }
 
 impl Moments {
-    pub(crate) fn add(&mut self, what: What) {
-        if self.kept.len() == MOMENTS {
-            self.kept.pop_front();
-            self.forgotten = self.forgotten.saturating_add(1);
-        }
-        self.kept.push_back(Moment { after: self.began.elapsed(), what });
-    }
-
     pub(crate) fn note(&mut self, mut note: Cow<'static, str>) {
         if note.len() > NOTE {
             note = note[..note.floor_char_boundary(NOTE)].to_owned().into();
@@ -158,9 +150,24 @@ impl Moments {
         self.add(What::Note(note));
     }
 
+    pub(crate) fn ask(&mut self, by: Asked, frame: CloseFrame) {
+        if self.asked.is_none() {
+            self.asked = Some(by);
+            self.add(What::AskedToClose { by, frame });
+        }
+    }
+
     pub(crate) fn first_drop(&mut self) {
         if !std::mem::replace(&mut self.has_dropped, true) {
             self.add(What::FirstDrop);
         }
+    }
+
+    fn add(&mut self, what: What) {
+        if self.kept.len() == MOMENTS {
+            self.kept.pop_front();
+            self.forgotten = self.forgotten.saturating_add(1);
+        }
+        self.kept.push_back(Moment { after: self.began.elapsed(), what });
     }
 }

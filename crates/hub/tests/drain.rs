@@ -44,7 +44,7 @@ async fn sessions_are_closed_one_after_the_other_each_with_a_hint_of_its_own() {
     assert!(hints.iter().all(|hint| *hint <= 60_000));
     assert!(hints.iter().max().unwrap() - hints.iter().min().unwrap() > 20_000, "{hints:?} are spread");
     let ended = hub.ended(&Query::all(), None, 1000).sessions;
-    assert!(ended.len() == 100 && ended.iter().all(|life| life.asked() == Some(Asked::Drained)));
+    assert!(ended.len() == 100 && ended.iter().all(|life| life.asked == Some(Asked::Drained)));
 }
 
 #[tokio::test(start_paused = true)]

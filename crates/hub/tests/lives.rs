@@ -39,7 +39,7 @@ async fn two_hundred_thousand_lives_leave_nothing_behind_and_break_no_bound() {
         assert!(growth < GROWTH_KIB, "{growth} KiB more than after half of the lives");
         let remembered = hub.ended(&Query::all(), None, usize::MAX).sessions;
         assert!(!remembered.is_empty() && remembered.len() <= 1000);
-        let has_displaced = remembered.iter().any(|life| matches!(life.asked(), Some(Asked::Displaced { .. })));
+        let has_displaced = remembered.iter().any(|life| matches!(life.asked, Some(Asked::Displaced { .. })));
         assert_eq!(has_displaced, matches!(policy.when_full, WhenFull::CloseOldest { .. }));
         assert_eq!(joined + refused, LIVES / 2);
         assert_eq!(refused > 0, matches!(policy.when_full, WhenFull::RefuseNew));

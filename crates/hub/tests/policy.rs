@@ -37,7 +37,7 @@ async fn the_oldest_goes_at_once_and_is_told_why() {
     assert_eq!(told(first_client).await, (4409, "opened elsewhere".to_owned()));
     sleep(SECOND).await;
     let life = hub.timeline(oldest).unwrap();
-    assert_eq!(life.asked(), Some(Asked::Displaced { by: third.info().id }));
+    assert_eq!(life.asked, Some(Asked::Displaced { by: third.info().id }));
     assert_eq!(hub.len(), 2);
 }
 
@@ -59,7 +59,7 @@ async fn a_new_one_is_refused_until_there_is_room() {
     let not_joined = second.unwrap_err();
     assert_eq!(not_joined.refused, JoinRefused::TooManySessions { user: "alice".into(), limit: NonZeroUsize::MIN });
     let (_, (code, reason)) = tokio::join!(not_joined.close(), told(client));
-    assert_eq!((code, reason.contains("close another session first")), (4429, true), "{reason}");
+    assert_eq!((code, reason.contains("close one first")), (4429, true), "{reason}");
     drop(first);
     assert!(try_join(&hub, alice()).await.0.is_ok());
 }

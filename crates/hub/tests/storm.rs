@@ -79,7 +79,7 @@ async fn of_five_thousand_log_ins_at_once_the_last_stays_and_all_others_are_told
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_five_thousand_log_ins_at_once_the_first_stays_and_all_others_are_told_why() {
     let told = storm(&one_session(WhenFull::RefuseNew)).await;
-    let reason = "this user is connected 1 times already, which is the most: close another session first";
+    let reason = "there is no room for another session of this user (at most 1): close one first";
     assert!(told.iter().all(|told| *told == (4429, reason.to_owned())), "{:?}", told.first());
 }
 

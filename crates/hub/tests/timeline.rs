@@ -27,11 +27,12 @@ async fn a_life_is_told_while_it_is_lived_and_when_it_is_over() {
     assert_eq!((living.queue.messages, living.queue.peak_bytes, living.queue.dropped), (1, 4, 2));
 
     listen(session);
-    hub.user("alice").close(CloseCode::POLICY_VIOLATION, "banned");
+    assert_eq!(hub.user("alice").close(CloseCode::POLICY_VIOLATION, "banned"), 1);
+    assert_eq!(hub.close_all(CloseCode::NORMAL, "again and again"), 0);
     pipes::told(client).await;
     until_empty(&hub).await;
     let life = hub.timeline(id).unwrap();
-    assert_eq!((life.asked(), life.moments.len()), (Some(Asked::Application), 3));
+    assert_eq!((life.asked, life.moments.len()), (Some(Asked::Application), 3));
     let report = &life.end.as_ref().unwrap().report;
     assert!(matches!(report.cause, Cause::ClosedHere(_)) && report.is_clean());
     assert_eq!(hub.ended(&Query::all().user("alice"), None, 10).sessions, [life.clone()]);
@@ -112,5 +113,5 @@ async fn the_client_that_closes_is_not_said_to_be_closed() {
     client.close(CloseCode::NORMAL, "bye").await;
     until_empty(&hub).await;
     let life = &hub.ended(&Query::all(), None, 1).sessions[0];
-    assert_eq!((life.asked(), &life.end.as_ref().unwrap().report.cause), (None, &Cause::ClosedByPeer));
+    assert_eq!((life.asked, &life.end.as_ref().unwrap().report.cause), (None, &Cause::ClosedByPeer));
 }
