@@ -150,7 +150,10 @@ impl Drop for Waiting {
 
 /// The requests of a session that wait for an answer; `None` once it is over.
 #[derive(Debug)]
-pub(crate) struct Pending(Mutex<Option<Vec<(Arc<str>, mpsc::Sender<Answer>)>>>);
+pub(crate) struct Pending(Mutex<Option<Asked>>);
+
+/// Each id, and who waits for its answer.
+type Asked = Vec<(Arc<str>, mpsc::Sender<Answer>)>;
 
 impl Default for Pending {
     fn default() -> Self {
@@ -197,7 +200,7 @@ impl Pending {
     }
 
     /// No code that can panic runs under this lock, so a poisoned one is as good as any.
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<(Arc<str>, mpsc::Sender<Answer>)>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Asked>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

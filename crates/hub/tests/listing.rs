@@ -81,7 +81,7 @@ async fn who_stays_is_listed_once_whoever_comes_and_goes_meanwhile() {
         listed.extend(page.sessions.iter().map(|session| session.id).filter(|id| staying.contains(id)));
         if listed.len() < staying.len() / 2 {
             let leaving = crowd.iter().position(|(session, _)| !staying.contains(&session.info().id)).unwrap();
-            crowd.remove(leaving);
+            drop(crowd.remove(leaving));
             crowd.push(join(&hub, Identity::new("newcomer")).await);
         }
         after = page.next;

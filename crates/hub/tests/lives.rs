@@ -1,5 +1,5 @@
 //! 200,000 joins and ends in random order, by random causes, under each policy.
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "lives/mod.rs"]
 mod lives;

@@ -3,6 +3,8 @@
 
 mod pipes;
 
+use std::time::Duration;
+
 use pipes::{SECOND, join, listen, listening, pair, until_empty};
 use silverback::{Cause, CloseCode, QueueLimits, Upgrader};
 use silverback_hub::{Asked, EndedLimits, Event, Hub, Identity, Query, What};
@@ -23,7 +25,7 @@ async fn a_life_is_told_while_it_is_lived_and_when_it_is_over() {
     let living = hub.timeline(id).unwrap();
     assert!(living.end.is_none());
     let moments: Vec<_> = living.moments.iter().map(|moment| (moment.after, moment.what.clone())).collect();
-    assert_eq!(moments, [(0 * SECOND, What::FirstDrop), (SECOND, What::Note("warned of its token's end".into()))]);
+    assert_eq!(moments, [(Duration::ZERO, What::FirstDrop), (SECOND, What::Note("warned of its token's end".into()))]);
     assert_eq!((living.queue.messages, living.queue.peak_bytes, living.queue.dropped), (1, 4, 2));
 
     listen(session);
@@ -35,7 +37,7 @@ async fn a_life_is_told_while_it_is_lived_and_when_it_is_over() {
     assert_eq!((life.asked, life.moments.len()), (Some(Asked::Application), 3));
     let report = &life.end.as_ref().unwrap().report;
     assert!(matches!(report.cause, Cause::ClosedHere(_)) && report.is_clean());
-    assert_eq!(hub.ended(&Query::all().user("alice"), None, 10).sessions, [life.clone()]);
+    assert_eq!(hub.ended(&Query::all().user("alice"), None, 10).sessions, std::slice::from_ref(&life));
     assert_eq!(life.session.identity.handshake.as_deref(), Some("a page of https://app.example.com"));
     notes.add("too late");
     assert_eq!(hub.timeline(id).unwrap(), life);

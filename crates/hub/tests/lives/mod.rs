@@ -1,11 +1,12 @@
 //! Many short lives of sessions, over pipes in memory, that end at random moments by random causes.
+#![allow(dead_code, reason = "the test and the example each use their share")]
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use silverback::{CloseCode, Heartbeat, Upgrader};
+use silverback::{CloseCode, Heartbeat, Upgrader, WebSocket};
 use silverback_hub::{Event, Hub, Identity, SessionId, Subscription};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::{JoinSet, yield_now};
@@ -77,6 +78,13 @@ pub(crate) async fn live(hub: &Hub, lives: usize) -> Tally {
         lane.expect("a lane checks, and panics only then");
     }
     Arc::into_inner(tally).expect("all lanes have ended")
+}
+
+/// A connection whose client has said nothing and is gone already.
+pub(crate) async fn upgraded(upgrader: &Upgrader) -> WebSocket {
+    let (ours, mut client) = duplex(512);
+    client.write_all(REQUEST).await.expect("there is room");
+    upgrader.accept(ours).await.expect("a good handshake")
 }
 
 async fn one(hub: &Hub, upgrader: &Upgrader, tally: &Tally) {
