@@ -147,24 +147,46 @@ impl Registry {
     /// It looks at some `look` sessions at most, so that a search for what nobody has holds up nobody.
     pub(crate) fn page(
         &self,
-        after: Option<SessionId>,
+        mut after: Option<SessionId>,
         limit: usize,
         look: usize,
-        mut is_meant: impl FnMut(&Member) -> bool,
+        is_meant: impl Fn(&Member) -> bool,
     ) -> (Vec<Arc<Member>>, Option<SessionId>) {
-        let mut page = Vec::new();
-        // Up to here every shard was looked at.
+        let (mut page, mut looked) = (Vec::new(), 0);
+        loop {
+            let next = self.stretch(after, limit - page.len(), look, &is_meant, &mut page, &mut looked);
+            if next.is_none() || page.len() >= limit || looked >= look {
+                return (page, next);
+            }
+            after = next;
+        }
+    }
+
+    /// Adds the next sessions that are meant, some `wanted` and no more. Each shard gives a little more than its share; the one that had
+    /// more to give and got least far says where this stretch ends.
+    fn stretch(
+        &self,
+        after: Option<SessionId>,
+        wanted: usize,
+        look: usize,
+        is_meant: impl Fn(&Member) -> bool,
+        page: &mut Vec<Arc<Member>>,
+        looked: &mut usize,
+    ) -> Option<SessionId> {
+        let share = wanted.min(wanted / SHARDS * 2 + 8);
+        let begin = page.len();
         let mut horizon: Option<SessionId> = None;
         for shard in &self.sessions {
             let sessions = read(shard);
             let mut found = 0;
-            let mut range = sessions.range((after.map_or(Unbounded, Excluded), Unbounded)).enumerate();
-            while let Some((looked, (id, member))) = range.next() {
+            let mut range = sessions.range((after.map_or(Unbounded, Excluded), Unbounded)).zip(1..);
+            while let Some(((id, member), count)) = range.next() {
+                *looked += 1;
                 if is_meant(member) {
                     found += 1;
                     page.push(member.clone());
                 }
-                if found == limit || looked + 1 >= look.div_ceil(SHARDS) {
+                if found == share || count >= look.div_ceil(SHARDS) {
                     if range.next().is_some() {
                         horizon = Some(horizon.map_or(*id, |horizon| horizon.min(*id)));
                     }
@@ -172,14 +194,11 @@ impl Registry {
                 }
             }
         }
-        page.retain(|member| horizon.is_none_or(|horizon| member.info.id <= horizon));
-        page.sort_unstable_by_key(|member| member.info.id);
-        let next = match page.get(limit) {
-            Some(_) => page.get(limit - 1).map(|last| last.info.id),
-            None => horizon,
-        };
-        page.truncate(limit);
-        (page, next)
+        page[begin..].sort_unstable_by_key(|member| member.info.id);
+        let end = page[begin..].partition_point(|member| horizon.is_none_or(|horizon| member.info.id <= horizon));
+        let is_cut = end > wanted;
+        page.truncate(begin + end.min(wanted));
+        if is_cut { page.last().map(|last| last.info.id) } else { horizon }
     }
 
     pub(crate) fn len(&self) -> usize {
