@@ -16,6 +16,17 @@ use crate::{SessionId, SessionInfo, meter};
 
 /// Those whom something is for, found anew by each call: [`Hub::user`](crate::Hub::user), [`users`](crate::Hub::users),
 /// [`everyone`](crate::Hub::everyone), [`with_attribute`](crate::Hub::with_attribute), [`session`](crate::Hub::session).
+///
+/// ```
+/// use silverback::{CloseCode, Overflow};
+/// use silverback_hub::Hub;
+///
+/// # let hub = Hub::new();
+/// let delivery = hub.users(["alice", "bob"]).send("hello");
+/// println!("{} of {} have it in their queue", delivery.queued, delivery.sessions);
+/// hub.with_attribute("room", 7).offer(r#"{"x":1,"y":2}"#, Overflow::KeepLatest("position of alice".into()));
+/// hub.user("mallory").close(CloseCode::POLICY_VIOLATION, "banned");
+/// ```
 #[derive(Debug, Clone)]
 pub struct Audience<'a> {
     core: &'a Arc<Core>,

@@ -14,6 +14,16 @@ use crate::timeline::Asked;
 
 /// How a hub is emptied. The reason of each Close is JSON, with a hint of its own for each client, spread at random over `come_back_within`:
 /// `{"reason":"restarting","retry_ms":4210}`.
+///
+/// ```
+/// # async fn example(hub: silverback_hub::Hub) {
+/// use std::time::Duration;
+/// use silverback_hub::Drain;
+///
+/// let drained = hub.drain(Drain { over: Duration::from_secs(60), ..Drain::default() }).await;
+/// println!("{} of {} sessions have left", drained.sessions - drained.left.len(), drained.sessions);
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drain {
     /// Over how long the closes are spread. Default: 10 s.

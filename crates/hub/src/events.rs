@@ -48,6 +48,23 @@ pub enum Event {
 pub struct Missed(pub u64);
 
 /// Receives the events of a hub. Its queue is bounded: a slow subscriber misses the oldest events, is told how many, and holds up nobody.
+///
+/// ```
+/// # async fn example(hub: silverback_hub::Hub) {
+/// use std::time::Duration;
+/// use silverback_hub::{Event, Missed};
+///
+/// let mut events = hub.subscribe_with(Duration::from_secs(5)); // a page that is loaded again was never gone
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Ok(Event::Connected(session)) => println!("{} is there", session.identity.user),
+///         Ok(Event::Ended { session, report }) => println!("{} is gone: {report}", session.identity.user),
+///         Ok(_) => {}
+///         Err(Missed(count)) => println!("{count} events came too fast: ask who is there with `hub.page`"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     events: broadcast::Receiver<Event>,

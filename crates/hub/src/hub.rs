@@ -20,6 +20,31 @@ use crate::{Identity, Reservation, Session, SessionId, SessionInfo, Timeline};
 const LOOK: usize = 100_000;
 
 /// Everybody who is connected here. Clones are the same hub.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let upgrader = silverback::Upgrader::default();
+/// # let (dialer, (ours, theirs)) = (silverback::Dialer::default(), tokio::io::duplex(4096));
+/// # let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://example.com/"));
+/// # let (socket, mut client) = (server?, client?);
+/// use silverback_hub::{Hub, Identity};
+///
+/// let hub = Hub::new();
+/// let session = hub.join(Identity::new("alice"), socket)?;
+/// tokio::spawn(session.run(|tx, mut rx| async move {
+///     while let Some(message) = rx.recv().await {
+///         tx.send(message).await?;
+///     }
+///     Ok(())
+/// }));
+///
+/// // From anywhere else:
+/// assert_eq!(hub.user("alice").send("hello").queued, 1);
+/// assert_eq!(client.recv().await, Some("hello".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Hub {
     core: Arc<Core>,

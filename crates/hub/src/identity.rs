@@ -10,6 +10,16 @@ use serde_json::{Map, Value};
 const HANDSHAKE: usize = 256;
 
 /// Whose connection it is, and how that is known.
+///
+/// ```
+/// use serde_json::{Map, json};
+/// use silverback_hub::{Attributes, Identity};
+///
+/// let attributes = Attributes::new(Map::from_iter([("room".to_owned(), json!(7))]))?;
+/// let identity = Identity::new("alice").on_device("phone").with_attributes(attributes).from_source("cookie");
+/// assert_eq!(identity.attributes.value("room"), Some(&json!(7)));
+/// # Ok::<(), silverback_hub::AttributesTooLarge>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {

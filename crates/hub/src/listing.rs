@@ -7,6 +7,24 @@ use serde_json::Value;
 use crate::{SessionId, SessionInfo};
 
 /// Which sessions are looked for: those that meet everything that is asked here. By default all of them.
+///
+/// ```
+/// use silverback_hub::{Hub, Query};
+///
+/// # let hub = Hub::new();
+/// let query = Query::all().user_prefix("guest-").device("phone");
+/// let mut after = None;
+/// loop {
+///     let page = hub.page(&query, after, 100);
+///     for session in &page.sessions {
+///         println!("{} {}", session.id, session.identity.user);
+///     }
+///     after = page.next;
+///     if after.is_none() {
+///         break;
+///     }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Query {

@@ -9,6 +9,17 @@ use silverback::{CloseCode, CloseReport, WebSocket};
 /// What holds for the sessions of every user. By default there is no bound.
 ///
 /// A changed policy holds from the next join of each user on: nobody is closed for it before.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+/// use silverback_hub::{Hub, Policy, WhenFull};
+///
+/// // Three sessions at most, each on a device of its own; who is one too many is refused.
+/// let policy = Policy { max_sessions: NonZeroUsize::new(3), one_per_device: true, when_full: WhenFull::RefuseNew };
+/// let hub = Hub::builder().policy(policy).build();
+/// // One, and the newest is the one that stays.
+/// hub.set_policy(Policy { max_sessions: Some(NonZeroUsize::MIN), ..Policy::default() });
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The most sessions that a user has at once.

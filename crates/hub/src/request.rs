@@ -23,6 +23,21 @@ use crate::{Delivery, SessionId, meter};
 const PENDING: usize = 64;
 
 /// A message that its receiver answers: [`Audience::request`](crate::Audience::request).
+///
+/// ```
+/// # async fn example(hub: silverback_hub::Hub) {
+/// use std::time::Duration;
+/// use serde_json::json;
+/// use silverback_hub::{NotAcknowledged, Request};
+///
+/// let call = Request::new(json!({ "type": "call", "from": "bob" }));
+/// match hub.user("alice").request(&call, Duration::from_secs(20)).await {
+///     Ok(answer) => println!("session {} answered {}", answer.session, answer.data),
+///     Err(NotAcknowledged::NotDelivered(_)) => println!("alice is not there"),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     id: Arc<str>,

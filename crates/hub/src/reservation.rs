@@ -11,6 +11,25 @@ use crate::{Identity, Session, meter};
 /// The right to join: what a server asks for before it answers a handshake, so that a refusal can be an HTTP answer. Under
 /// [`WhenFull::RefuseNew`] it keeps a place, which counts as a session does until it is dropped; under `CloseOldest` it
 /// keeps nothing, and the session in the way goes when this one joins.
+///
+/// ```no_run
+/// # async fn example(hub: silverback_hub::Hub, upgrader: silverback::Upgrader, stream: tokio::net::TcpStream) -> Result<(), silverback::AcceptError> {
+/// use silverback::Refusal;
+/// use silverback_hub::Identity;
+///
+/// let handshake = upgrader.handshake(stream).await?;
+/// let reservation = match hub.reserve(Identity::new("alice")) {
+///     Ok(reservation) => reservation,
+///     Err(refused) => {
+///         let refusal = Refusal::new(http::StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", refused.to_string());
+///         return Err(handshake.refuse(refusal).await);
+///     }
+/// };
+/// let session = reservation.join(handshake.accept().await?);
+/// # drop(session);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped keeps no place"]
 pub struct Reservation {

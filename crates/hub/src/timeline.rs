@@ -17,6 +17,17 @@ const MOMENTS: usize = 24;
 const NOTE: usize = 200;
 
 /// What is known of a session's life: who it was ([`SessionInfo`]), what happened, and how it ended.
+///
+/// ```
+/// use silverback_hub::{Hub, Query};
+///
+/// # let hub = Hub::new();
+/// // Why was alice disconnected?
+/// for life in hub.ended(&Query::all().user("alice"), None, 10).sessions {
+///     let Some(end) = &life.end else { continue };
+///     println!("{}: {} (asked for here by {:?})", life.session.id, end.report, life.asked);
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeline {
