@@ -148,7 +148,8 @@ impl Hub {
         Page { sessions: members.iter().map(|member| member.info.clone()).collect(), next }
     }
 
-    /// The life of a session, which may have ended, as long as it is remembered.
+    /// The life of a session, which may have ended, as long as it is remembered. One that was displaced is found again when its connection has
+    /// ended.
     pub fn timeline(&self, id: SessionId) -> Option<Arc<Timeline>> {
         match self.core.registry.session(id) {
             Some(member) => Some(Arc::new(member.timeline())),

@@ -69,7 +69,7 @@ pub enum What {
     },
     /// For the first time its queue had no room for a message. How many were dropped in all is in [`Timeline::queue`].
     FirstDrop,
-    /// What the application noted: [`Session::note`](crate::Session::note).
+    /// What the application noted: [`Notes::add`](crate::Notes::add).
     Note(Cow<'static, str>),
 }
 

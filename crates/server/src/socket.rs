@@ -112,3 +112,25 @@ fn anonymous() -> String {
 fn beginning(text: &str) -> &str {
     &text[..text.floor_char_boundary(200)]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+
+    #[test]
+    fn what_the_hub_refuses_is_an_answer_that_explains_itself() {
+        let (user, device) = ("alice".into(), "phone".into());
+        let too_many = JoinRefused::TooManySessions { user, limit: NonZeroUsize::MIN };
+        for (refused, status, cause) in [
+            (too_many, StatusCode::TOO_MANY_REQUESTS, "too-many-sessions"),
+            (JoinRefused::DeviceConnected { user: "alice".into(), device }, StatusCode::CONFLICT, "device-connected"),
+            (JoinRefused::Draining, StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        ] {
+            let response = no_place(refused).response(&http::HeaderMap::new());
+            assert_eq!(response.status(), status);
+            assert!(response.body().contains(cause), "{}", response.body());
+        }
+    }
+}
