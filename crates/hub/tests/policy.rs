@@ -81,6 +81,18 @@ async fn a_reservation_keeps_a_place_until_it_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_takes_its_own_place_and_leaves_the_others() {
+    let hub = at_most(2, WhenFull::RefuseNew);
+    let (first, second) = (hub.reserve(alice()).unwrap(), hub.reserve(alice()).unwrap());
+    let (server, _client) = pair(Upgrader::default()).await;
+    let session = first.join(server);
+    assert!(hub.reserve(alice()).is_err(), "the second place is still kept");
+    drop(second);
+    assert!(hub.reserve(alice()).is_ok());
+    drop(session);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reservation_displaces_nobody_before_it_joins() {
     let hub = at_most(1, WhenFull::close_oldest());
     let mut events = hub.subscribe();
