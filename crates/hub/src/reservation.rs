@@ -71,11 +71,8 @@ impl Reservation {
     /// Binds a connection to the identity. Whoever has to go for it is out of the hub when this returns.
     pub fn join(self, socket: WebSocket) -> Session {
         let Self { identity, policy, place, core } = self;
-        let session = Session::join(&core, identity, &policy, place.is_some(), socket);
-        if let Some(mut place) = place {
-            place.is_kept = false; // the session has taken it
-        }
-        session
+        let has_place = place.map(Place::hand_over).is_some();
+        Session::join(&core, identity, &policy, has_place, socket)
     }
 }
 
@@ -86,6 +83,13 @@ struct Place {
     device: Option<Arc<str>>,
     core: Arc<Core>,
     is_kept: bool,
+}
+
+impl Place {
+    /// It is given up where the session takes it, and not here.
+    fn hand_over(mut self) {
+        self.is_kept = false;
+    }
 }
 
 impl Drop for Place {

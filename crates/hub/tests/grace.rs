@@ -35,6 +35,20 @@ async fn a_page_that_is_loaded_again_has_never_been_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_page_may_be_loaded_again_and_again() {
+    let hub = Hub::new();
+    let mut patient = hub.subscribe_with(5 * SECOND);
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let client = pipes::listening(&hub, phone("alice")).await;
+        told.extend(story(&mut patient, 1).await);
+        leave(client).await;
+    }
+    told.extend(story(&mut patient, 20).await);
+    assert_eq!(told, ["alice connected", "alice ended: closed by the peer"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_device_or_user_or_a_later_time_is_no_return() {
     let hub = Hub::new();
     let mut patient = hub.subscribe_with(5 * SECOND);
