@@ -246,3 +246,51 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use silverback::Upgrader;
+    use tokio::io::{AsyncWriteExt, duplex};
+
+    use super::*;
+    use crate::core::Core;
+    use crate::ended::EndedLimits;
+    use crate::{Identity, Session};
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+    async fn crowd(core: &Arc<Core>, count: usize) -> Vec<Session> {
+        let mut crowd = Vec::new();
+        for number in 0..count {
+            let (ours, mut theirs) = duplex(512);
+            theirs.write_all(REQUEST).await.unwrap();
+            let socket = Upgrader::default().accept(ours).await.unwrap();
+            crowd.push(Session::join(core, Identity::new(format!("user-{number}")), &Policy::default(), false, socket));
+        }
+        crowd
+    }
+
+    #[tokio::test]
+    async fn pages_are_whole_however_little_each_may_look_at() {
+        let core = Arc::new(Core::new(Policy::default(), 1, EndedLimits::default()));
+        let crowd = crowd(&core, 500).await;
+        let ids: Vec<_> = crowd.iter().map(|session| session.info().id).collect();
+        for (look, limit, every) in [(1, 1000, 1), (64, 10, 1), (64, 1000, 50), (1000, 3, 50), (1, 1, 499), (usize::MAX, usize::MAX, 1)] {
+            let wanted: Vec<_> = ids.iter().copied().step_by(every).collect();
+            let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+            loop {
+                let (page, next) = core.registry.page(after, limit, look, |member| wanted.binary_search(&member.info.id).is_ok());
+                assert!(page.len() <= limit && next > after || next.is_none());
+                found.extend(page.iter().map(|member| member.info.id));
+                pages += 1;
+                match next {
+                    Some(_) => after = next,
+                    None => break,
+                }
+            }
+            assert_eq!(found, wanted, "{limit} of every {every}th, looking at {look}");
+            assert!(pages > 1 || look == usize::MAX, "looking at {look}");
+        }
+    }
+}
