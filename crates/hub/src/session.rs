@@ -97,12 +97,12 @@ impl Session {
 
     fn announce(&self, displaced: &[Arc<Member>], policy: &Policy) {
         let Membership { member, core } = &self.membership;
-        meter::joined(self.of_user == 1 && displaced.is_empty(), displaced.len());
         if let WhenFull::CloseOldest { code, reason } = &policy.when_full {
             for gone in displaced {
                 gone.ask_to_close(Asked::Displaced { by: member.info.id }, *code, reason.clone());
             }
         }
+        meter::joined(self.of_user == 1 && displaced.is_empty(), displaced.len());
         member.tell(&core.events, || Event::Connected(member.info.clone()));
         if let Some(drain) = core.drain() {
             drain.close(member); // it had a place before the drain began
