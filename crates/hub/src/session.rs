@@ -1,58 +1,40 @@
 //! A connection that belongs to somebody.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use silverback::{CloseReport, HandlerResult, Message, Receiver, Sender, WebSocket};
+use silverback::{CloseReport, ConnectionId, HandlerResult, Message, Receiver, Sender, WebSocket};
 use uuid::Uuid;
 
-use crate::events::{Event, Events, excerpt};
-use crate::registry::Registry;
-
-/// Whose connection it is, and how that is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Identity {
-    /// The user's name.
-    pub user: Arc<str>,
-    /// What the name was taken from, in a word for people: `header`, `cookie`. Empty where it is not said.
-    pub source: &'static str,
-    /// Where the connection comes from.
-    pub remote: Option<SocketAddr>,
-}
-
-impl Identity {
-    /// The identity of a user of whom nothing else is known.
-    pub fn new(user: impl Into<Arc<str>>) -> Self {
-        Self { user: user.into(), source: "", remote: None }
-    }
-
-    /// Adds what the name was taken from.
-    #[must_use]
-    pub fn from_source(mut self, source: &'static str) -> Self {
-        self.source = source;
-        self
-    }
-
-    /// Adds where the connection comes from.
-    #[must_use]
-    pub fn from_remote(mut self, remote: SocketAddr) -> Self {
-        self.remote = Some(remote);
-        self
-    }
-}
+use crate::core::Core;
+use crate::events::{Event, excerpt};
+use crate::member::Member;
+use crate::registry::Admitted;
+use crate::timeline::Asked;
+use crate::{Identity, Policy, WhenFull, meter};
 
 /// A session's name: a UUID of version 7, so that later sessions have greater ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Uuid);
 
+/// A text is not the name of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the id of a session is a UUID, like 01890a5d-ac96-774b-bcce-b302099a8057")]
+pub struct NotASessionId;
+
 impl SessionId {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// Its last 32 bits, which are random.
+    pub(crate) fn random(self) -> usize {
+        self.0.as_u128() as u32 as usize
     }
 }
 
@@ -62,14 +44,29 @@ impl fmt::Display for SessionId {
     }
 }
 
+impl FromStr for SessionId {
+    type Err = NotASessionId;
+
+    fn from_str(text: &str) -> Result<Self, NotASessionId> {
+        Uuid::try_parse(text).map(Self).map_err(|_| NotASessionId)
+    }
+}
+
 /// What is known of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionInfo {
     /// Its name.
     pub id: SessionId,
+    /// Greater than that of every earlier session of the same user, also across restarts as long as the clock is right: whoever remembers the
+    /// greatest one of a user can tell a late `Ended` from news. It fits into the numbers of JavaScript.
+    pub epoch: u64,
     /// Whose it is.
     pub identity: Identity,
+    /// The subprotocol that both sides agreed on.
+    pub subprotocol: Option<Arc<str>>,
+    /// The connection's name in this process, as it is in the log.
+    pub connection: ConnectionId,
     /// When it joined.
     pub connected_at: SystemTime,
 }
@@ -81,21 +78,50 @@ pub struct Session {
     // The socket first: dropping it publishes the report that the membership tells of.
     socket: WebSocket,
     membership: Membership,
+    of_user: usize,
 }
 
 impl Session {
-    pub(crate) fn join(registry: &Arc<Registry>, events: &Events, identity: Identity, mut socket: WebSocket) -> Self {
-        let info = Arc::new(SessionInfo { id: SessionId::new(), identity, connected_at: SystemTime::now() });
-        let member = Member { info, sender: socket.sender() };
-        registry.insert(member.clone());
-        let witness = Arc::new(Witness { events: events.clone(), is_over: Mutex::new(false) });
-        witness.tell(|| Event::Connected(member.info.clone()));
-        Self { socket, membership: Membership { member, registry: registry.clone(), witness } }
+    pub(crate) fn join(core: &Arc<Core>, identity: Identity, policy: &Policy, has_place: bool, mut socket: WebSocket) -> Self {
+        let (sender, connection) = (socket.sender(), socket.id());
+        let subprotocol = socket.subprotocol().map(Arc::from);
+        let (user, connected_at) = (identity.user.clone(), SystemTime::now());
+        let Admitted { member, displaced, count } = core.registry.admit(&user, policy, has_place, |id, epoch| {
+            Member::new(SessionInfo { id, epoch, identity, subprotocol, connection, connected_at }, sender)
+        });
+        let session = Self { socket, membership: Membership { member, core: core.clone() }, of_user: count };
+        // From here on it leaves by ownership, whatever else goes wrong.
+        session.announce(&displaced, policy);
+        session
+    }
+
+    fn announce(&self, displaced: &[Arc<Member>], policy: &Policy) {
+        let Membership { member, core } = &self.membership;
+        if let WhenFull::CloseOldest { code, reason } = &policy.when_full {
+            for gone in displaced {
+                gone.ask_to_close(Asked::Displaced { by: member.info.id }, *code, reason.clone());
+            }
+        }
+        meter::joined(self.of_user == 1 && displaced.is_empty(), displaced.len());
+        member.tell(&core.events, || Event::Connected(member.info.clone()));
+        if let Some(drain) = core.drain() {
+            drain.close(member); // it had a place before the drain began
+        }
     }
 
     /// What is known of it.
     pub fn info(&self) -> &Arc<SessionInfo> {
         &self.membership.member.info
+    }
+
+    /// How many sessions its user had when it had joined, itself included and those that had to go for it not.
+    pub fn of_user(&self) -> usize {
+        self.of_user
+    }
+
+    /// A handle for what the application knows of this session and the hub does not.
+    pub fn notes(&self) -> Notes {
+        Notes(self.membership.member.clone())
     }
 
     /// Runs a handler on the connection: [`WebSocket::run`]. The session leaves the hub as soon as the connection has ended, even if the
@@ -109,9 +135,9 @@ impl Session {
     {
         // Declared before the connection, so that it is dropped after it.
         let membership = self.membership;
-        let ended = membership.member.sender.clone();
-        let (info, witness) = (membership.member.info.clone(), membership.witness.clone());
-        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, info, witness })));
+        let ended = membership.member.sender().clone();
+        let (member, core) = (membership.member.clone(), membership.core.clone());
+        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, member, core })));
         tokio::select! {
             biased;
             report = &mut run => report,
@@ -123,18 +149,31 @@ impl Session {
     }
 }
 
+/// Writes into a session's [`Timeline`](crate::Timeline), from any task.
+#[derive(Debug, Clone)]
+pub struct Notes(Arc<Member>);
+
+impl Notes {
+    /// Notes something for whoever asks later why the session ended: `warned of its token's end`. Cut after 200 bytes; the last 24 moments are
+    /// kept. After the end it does nothing.
+    pub fn add(&self, note: impl Into<Cow<'static, str>>) {
+        self.0.note(|moments| moments.note(note.into()));
+    }
+}
+
 /// Receives the messages of a session, and shows each to the hub's subscribers.
 #[derive(Debug)]
 pub struct SessionReceiver {
     receiver: Receiver,
-    info: Arc<SessionInfo>,
-    witness: Arc<Witness>,
+    member: Arc<Member>,
+    core: Arc<Core>,
 }
 
 impl SessionReceiver {
     /// The next message, or `None` when the connection has ended.
     ///
-    /// Messages that are taken after the end of the session are not shown to subscribers: `Ended` is the last that they hear of it.
+    /// What answers a [`Request`](crate::Request) goes to whoever waits for it, and neither to the handler nor to subscribers. Messages that are
+    /// taken after the end of the session are not shown to subscribers: `Ended` is the last that they hear of it.
     ///
     /// Cancel-safe: a message is taken only when this becomes ready.
     pub async fn recv(&mut self) -> Option<Message> {
@@ -148,59 +187,43 @@ impl SessionReceiver {
     ///
     /// Cancel-safe, like [`recv`](Self::recv).
     pub async fn recv_unseen(&mut self) -> Option<Message> {
-        self.receiver.recv().await
+        loop {
+            let message = self.receiver.recv().await?;
+            if !self.member.pending.is_answered_by(self.member.info.id, &message) {
+                return Some(message);
+            }
+        }
     }
 
     /// Shows a message to the hub's subscribers.
     pub fn show(&self, message: &Message) {
-        self.witness.tell(|| Event::Message { session: self.info.clone(), size: message.len(), excerpt: excerpt(message) });
+        self.member.tell(&self.core.events, || Event::Message {
+            session: self.member.info.clone(),
+            size: message.len(),
+            excerpt: excerpt(message),
+        });
     }
-}
-
-/// A session as others see it.
-#[derive(Debug, Clone)]
-pub(crate) struct Member {
-    pub(crate) info: Arc<SessionInfo>,
-    pub(crate) sender: Sender,
 }
 
 /// The guard: its end is the session's.
 #[derive(Debug)]
 struct Membership {
-    member: Member,
-    registry: Arc<Registry>,
-    witness: Arc<Witness>,
+    member: Arc<Member>,
+    core: Arc<Core>,
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.registry.remove(&self.member.info);
-        let Some(report) = self.member.sender.close_report().cloned() else {
+        let Self { member, core } = self;
+        if let Some(of_user) = core.registry.remove(member) {
+            meter::left(of_user);
+        }
+        let Some(report) = member.sender().close_report().cloned().map(Arc::new) else {
             return; // the connection publishes its report before this can run
         };
-        self.witness.tell_last(|| Event::Ended { session: self.member.info.clone(), report: Arc::new(report) });
-    }
-}
-
-/// Tells the subscribers of one session, and nothing after its end, from whichever tasks.
-#[derive(Debug)]
-struct Witness {
-    events: Events,
-    is_over: Mutex<bool>,
-}
-
-impl Witness {
-    fn tell(&self, event: impl FnOnce() -> Event) {
-        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-        if !*is_over {
-            self.events.publish(event);
-        }
-    }
-
-    fn tell_last(&self, event: impl FnOnce() -> Event) {
-        let mut is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::mem::replace(&mut *is_over, true) {
-            self.events.publish(event);
-        }
+        let Some(life) = member.end(&report) else { return };
+        meter::ended(life.asked, &report);
+        core.ended.push(life); // before it is told of, so that whoever hears of it finds it
+        core.events.publish(|| Event::Ended { session: member.info.clone(), report });
     }
 }

@@ -220,6 +220,7 @@ async fn hold(hub: Hub, upgrader: Upgrader, stream: TcpStream, me: oneshot::Rece
     let Ok(socket) = upgrader.accept(stream).await else { return };
     let me = me.await.unwrap();
     hub.join(Identity::new("alice"), socket)
+        .unwrap()
         .run(|tx, mut rx| async move {
             while let Some(message) = rx.recv().await {
                 match message.as_text() {

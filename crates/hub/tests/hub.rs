@@ -1,54 +1,21 @@
 //! Sessions from their joining to their end, over pipes in memory and with time that stands still.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::time::Duration;
+mod pipes;
 
-use silverback::{Cause, CloseCode, Dialer, Message, QueueLimits, Upgrader, WebSocket};
-use silverback_hub::{Delivery, Event, Hub, Identity, Missed, Session, Subscription};
-use tokio::io::duplex;
+use pipes::{SECOND, pair, story, until_empty};
+use silverback::{Cause, CloseCode, Message, QueueLimits, Upgrader, WebSocket};
+use silverback_hub::{Delivery, Event, Hub, Identity, Missed, Session};
 use tokio::time::{sleep, timeout};
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// A session of `user`, and the client's end of its connection.
 async fn join(hub: &Hub, user: &str, upgrader: Upgrader) -> (Session, WebSocket) {
-    let (ours, theirs) = duplex(1024);
-    let dialer = Dialer::builder().heartbeat(None).build().unwrap();
-    let (server, client) = tokio::join!(upgrader.accept(ours), dialer.handshake_over(theirs, "ws://silverback.test/"));
-    (hub.join(Identity::new(user), server.unwrap()), client.unwrap())
+    let (server, client) = pair(upgrader).await;
+    (hub.join(Identity::new(user), server).unwrap(), client)
 }
 
-/// A session whose handler receives until the end, in a task of its own.
 async fn listening(hub: &Hub, user: &str) -> WebSocket {
-    let (session, client) = join(hub, user, Upgrader::default()).await;
-    tokio::spawn(session.run(|_tx, mut rx| async move {
-        while rx.recv().await.is_some() {}
-        Ok(())
-    }));
-    client
-}
-
-/// All events that come within a second, in words.
-async fn story(events: &mut Subscription) -> Vec<String> {
-    let mut story = Vec::new();
-    while let Ok(Some(event)) = timeout(SECOND, events.next()).await {
-        story.push(match event {
-            Ok(Event::Connected(session)) => format!("{} connected", session.identity.user),
-            Ok(Event::Message { session, size, .. }) => format!("{} said {size}", session.identity.user),
-            Ok(Event::Ended { session, report }) => format!("{} ended: {}", session.identity.user, report.cause),
-            other => format!("{other:?}"),
-        });
-    }
-    story
-}
-
-async fn until_empty(hub: &Hub) {
-    let empty = async {
-        while !hub.sessions().is_empty() {
-            sleep(Duration::from_millis(10)).await;
-        }
-    };
-    timeout(60 * SECOND, empty).await.expect("a session has stayed in the registry");
+    pipes::listening(hub, Identity::new(user)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,7 +23,7 @@ async fn a_message_to_a_user_reaches_every_session_of_that_user_and_of_nobody_el
     let hub = Hub::new();
     let mut alice = [listening(&hub, "alice").await, listening(&hub, "alice").await];
     let mut bob = listening(&hub, "bob").await;
-    assert_eq!(hub.user("alice").send("hello"), Delivery { sessions: 2, queued: 2, dropped: 0 });
+    assert_eq!(hub.user("alice").send("hello"), Delivery { sessions: 2, queued: 2, dropped: 0, refused: 0 });
     assert_eq!(hub.user("carol").send("hello"), Delivery::default());
     for client in &mut alice {
         assert_eq!(client.recv().await, Some("hello".into()));
@@ -106,7 +73,7 @@ async fn a_full_queue_is_counted_as_dropped_and_stops_nobody_else() {
     let narrow = Upgrader::builder().queue(QueueLimits { bytes: 100, messages: 2 }).build();
     let (_undriven, _client) = join(&hub, "alice", narrow).await;
     let mut other = listening(&hub, "alice").await;
-    let counts = [2, 2, 1, 1].map(|queued| Delivery { sessions: 2, queued, dropped: 2 - queued });
+    let counts = [2, 2, 1, 1].map(|queued| Delivery { sessions: 2, queued, dropped: 2 - queued, refused: 0 });
     for (number, expected) in counts.into_iter().enumerate() {
         assert_eq!(hub.user("alice").send(number.to_string()), expected);
         assert_eq!(other.recv().await, Some(number.to_string().into()));
@@ -114,11 +81,11 @@ async fn a_full_queue_is_counted_as_dropped_and_stops_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_is_closing_is_not_counted() {
+async fn a_session_that_is_closing_refuses_messages() {
     let hub = Hub::new();
     let _silent = listening(&hub, "alice").await; // answers no Close, for nobody drives it
     hub.user("alice").close(CloseCode::NORMAL, "");
-    assert_eq!(hub.user("alice").send("late"), Delivery::default());
+    assert_eq!(hub.user("alice").send("late"), Delivery { sessions: 1, refused: 1, ..Delivery::default() });
     until_empty(&hub).await;
 }
 
@@ -132,11 +99,11 @@ async fn a_session_leaves_when_its_connection_has_ended_though_the_handler_goes_
         Ok(())
     }));
     client.close(CloseCode::NORMAL, "").await;
-    assert_eq!(story(&mut events).await, ["alice connected", "alice ended: closed by the peer"]);
+    assert_eq!(story(&mut events, 1).await, ["alice connected", "alice ended: closed by the peer"]);
     assert_eq!(hub.sessions(), []);
     assert!(!run.is_finished(), "the handler is let finish");
     assert_eq!(run.await.unwrap().cause, Cause::ClosedByPeer);
-    assert_eq!(story(&mut events).await, [""; 0]);
+    assert_eq!(story(&mut events, 1).await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,7 +149,7 @@ async fn a_session_leaves_however_it_ends_with_one_first_and_one_last_event() {
                 // It says Close when it is dropped; what it sent before is received first.
                 let _ = run(session).await;
                 assert_eq!(hub.sessions(), [], "{way}");
-                let story = story(&mut events).await;
+                let story = story(&mut events, 1).await;
                 assert_eq!(story[..2], ["alice connected", "alice said 5"]);
                 assert!(story.len() == 3 && story[2].starts_with("alice ended: "), "{cause}: {story:?}");
                 continue;
@@ -193,7 +160,7 @@ async fn a_session_leaves_however_it_ends_with_one_first_and_one_last_event() {
             }
         }
         assert_eq!(hub.sessions(), [], "{way}");
-        let story = story(&mut events).await;
+        let story = story(&mut events, 1).await;
         let said = story.len() == 3 && story[1] == "alice said 5";
         assert!(said || story.len() == 2, "{way}: {story:?}");
         assert_eq!((story[0].as_str(), story.last().unwrap().as_str()), ("alice connected", &*format!("alice ended: {cause}")), "{way}");
@@ -215,7 +182,7 @@ async fn no_message_is_told_of_after_the_end() {
     }
     client.close(CloseCode::NORMAL, "").await;
     run.await.unwrap();
-    let story = story(&mut events).await;
+    let story = story(&mut events, 1).await;
     assert_eq!(story.last().unwrap(), "alice ended: closed by the peer", "of {story:?}");
 }
 

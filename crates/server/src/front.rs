@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, join};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::life;
 use crate::routes::{App, Remote};
 
 /// How long a connection may be quiet between two requests, and how long a later request's head may take.
@@ -56,7 +57,7 @@ async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: 
     match app.admit(handshake.request(), remote).await {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, verified)) => app.join(&verified, remote, handshake.open(acceptance)).await,
+        Ok((acceptance, reservation)) => life::run(app.join(reservation, handshake.open(acceptance)), app.auth.clone()).await,
     }
 }
 

@@ -36,8 +36,8 @@ pub(crate) struct DeliveryJson {
 
 impl From<Delivery> for DeliveryJson {
     fn from(delivery: Delivery) -> Self {
-        let Delivery { sessions, queued, dropped } = delivery;
-        Self { sessions, queued, dropped }
+        let Delivery { sessions, queued, dropped, refused } = delivery;
+        Self { sessions: sessions - refused, queued, dropped } // who is leaving is not a session any more
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use silverback::{CloseCode, Message, Sender};
-use silverback_hub::{Session, SessionInfo};
+use silverback_hub::{Notes, Session, SessionInfo};
 
 use crate::auth::{Authenticator, TokenError, written};
 use crate::identity::Presented;
@@ -15,18 +15,20 @@ use crate::term::{Notice, Term};
 const TOKEN_EXPIRED: u16 = 4401;
 
 /// By what right a session lives.
-pub(crate) struct Lease {
+struct Lease {
     /// `None` where no token can be checked.
     auth: Option<Arc<Authenticator>>,
     term: Term,
     /// Whether the client has said that it knows our messages, by the subprotocol; others are told nothing that they did not ask for.
     is_warned: bool,
+    /// For whoever asks later why the session ended.
+    notes: Notes,
 }
 
 impl Lease {
-    pub(crate) fn new(expires_at: Option<SystemTime>, auth: Option<Arc<Authenticator>>, is_warned: bool) -> Self {
-        let mut lease = Self { auth, term: Term::default(), is_warned };
-        lease.extend(expires_at);
+    fn new(info: &SessionInfo, auth: Option<Arc<Authenticator>>, notes: Notes) -> Self {
+        let mut lease = Self { auth, term: Term::default(), is_warned: info.subprotocol.is_some(), notes };
+        lease.extend(info.identity.expires_at);
         lease
     }
 
@@ -36,8 +38,10 @@ impl Lease {
     }
 }
 
-pub(crate) async fn run(session: Session, mut lease: Lease) {
+/// Runs it to its end. Whoever checked its token checks its fresh ones too.
+pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
     let info = session.info().clone();
+    let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
     let report = session
         .run(|tx, mut rx| async move {
@@ -45,7 +49,7 @@ pub(crate) async fn run(session: Session, mut lease: Lease) {
                 let message = tokio::select! {
                     biased; // however much a client says, its end comes
                     notice = lease.term.next() => {
-                        notify(&of, notice, &tx);
+                        lease.notify(&of, notice, &tx);
                         continue;
                     }
                     message = rx.recv_unseen() => message,
@@ -63,17 +67,21 @@ pub(crate) async fn run(session: Session, mut lease: Lease) {
     tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
 }
 
-fn notify(of: &SessionInfo, notice: Notice, tx: &Sender) {
-    match notice {
-        Notice::Soon { expires_at, left } => say(of, tx, renewal::expiring(expires_at, left)),
-        Notice::Over => {
-            let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
-            tx.begin_close(code, "the token expired: connect again with a fresh one");
+impl Lease {
+    fn notify(&self, of: &SessionInfo, notice: Notice, tx: &Sender) {
+        match notice {
+            Notice::Soon { expires_at, left } => {
+                self.notes.add("warned of its token's end");
+                say(of, tx, renewal::expiring(expires_at, left));
+            }
+            Notice::Over => {
+                self.notes.add("its token expired");
+                let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
+                tx.begin_close(code, "the token expired: connect again with a fresh one");
+            }
         }
     }
-}
 
-impl Lease {
     /// While a token is checked nothing else is read; the check is bounded.
     async fn answer(&mut self, of: &SessionInfo, asked: Asked, tx: &Sender) {
         if self.term.is_over() {
@@ -82,10 +90,12 @@ impl Lease {
         match self.renewed(&of.identity.user, asked).await {
             Ok(expires_at) => {
                 self.extend(expires_at);
+                self.notes.add("its token was renewed");
                 tracing::info!(session = %of.id, expires_at = expires_at.map(written), "the token was renewed");
                 say(of, tx, renewal::accepted(expires_at));
             }
             Err(error) => {
+                self.notes.add(format!("a fresh token was refused: {}", error.cause()));
                 tracing::info!(session = %of.id, cause = error.cause(), %error, "a fresh token was refused");
                 say(of, tx, renewal::refused(&error));
             }
@@ -151,8 +161,12 @@ mod tests {
             tokio::spawn(async move {
                 let upgrader = Upgrader::builder().subprotocols([SUBPROTOCOL]).build();
                 let socket = upgrader.accept(theirs).await.unwrap();
-                let lease = Lease::new(expires_at, Some(auth), socket.subprotocol().is_some());
-                run(hub.join(Identity::new("alice"), socket), lease).await;
+                let identity = Identity::new("alice");
+                let identity = match expires_at {
+                    Some(end) => identity.until(end),
+                    None => identity,
+                };
+                run(hub.join(identity, socket).unwrap(), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(
@@ -227,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_small() {
-        assert!(size_of::<Lease>() <= 64, "{} bytes for every session", size_of::<Lease>());
+        assert!(size_of::<Lease>() <= 72, "{} bytes for every session", size_of::<Lease>());
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,23 +7,23 @@ use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, StatusCode};
-use serde_json::Map;
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
-use silverback_hub::{Identity, Session};
+use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
 
 use crate::auth::{TokenError, Verified};
 use crate::identity::{Presented, offers_only_a_token, presented};
-use crate::life::{self, Lease};
+use crate::life;
 use crate::routes::{App, Remote};
 
 impl App {
-    /// Judges a handshake: first whether it is one, then whose. The request is not needed for the second, which may have to wait.
+    /// Judges a handshake: first whether it is one, then whose, and then whether there is a place for it. Only the first needs the request; the
+    /// second may have to wait.
     pub(crate) fn admit<B>(
         &self,
         request: &http::Request<B>,
         remote: SocketAddr,
-    ) -> impl Future<Output = Result<(Acceptance, Verified), Refusal>> + Send + use<B> {
+    ) -> impl Future<Output = Result<(Acceptance, Reservation), Refusal>> + Send + use<B> {
         let judged = self
             .upgrader
             .judge(request)
@@ -32,7 +32,7 @@ impl App {
         let app = self.clone();
         async move {
             let admitted = match judged {
-                Ok((acceptance, presented)) => app.identify(presented).await.map(|verified| (acceptance, verified)),
+                Ok((acceptance, presented)) => app.reserve(presented, remote).await.map(|reservation| (acceptance, reservation)),
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = &admitted {
@@ -44,6 +44,11 @@ impl App {
         }
     }
 
+    async fn reserve(&self, presented: Option<Presented>, remote: SocketAddr) -> Result<Reservation, Refusal> {
+        let verified = self.identify(presented).await?;
+        self.hub.reserve(identity(verified, remote)).map_err(no_place)
+    }
+
     async fn identify(&self, presented: Option<Presented>) -> Result<Verified, Refusal> {
         match (presented, &self.auth) {
             (None, _) if self.allow_anonymous => Ok(anonymous()),
@@ -53,36 +58,54 @@ impl App {
         }
     }
 
-    /// A client's connection becomes a session: from here on it can be found and sent to. What is returned is the rest of its life.
-    pub(crate) fn join(&self, verified: &Verified, remote: SocketAddr, socket: WebSocket) -> impl Future<Output = ()> + Send + use<> {
-        let lease = Lease::new(verified.expires_at, self.auth.clone(), socket.subprotocol().is_some());
-        let session = self.hub.join(identity(verified, remote), socket);
-        log_joined(&session);
-        life::run(session, lease)
+    /// A client's connection becomes a session: from here on it can be found and sent to.
+    pub(crate) fn join(&self, reservation: Reservation, socket: WebSocket) -> Session {
+        let session = reservation.join(socket);
+        let info = session.info();
+        // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
+        tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
+        session
     }
 }
 
-/// What the hub knows of somebody.
-fn identity(verified: &Verified, remote: SocketAddr) -> Identity {
-    Identity::new(verified.user.as_str()).from_source(verified.source).from_remote(remote)
-}
-
-fn log_joined(session: &Session) {
-    let info = session.info();
-    // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
-    tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
+/// What the hub is told of somebody.
+fn identity(verified: Verified, remote: SocketAddr) -> Identity {
+    let Verified { user, device, attributes, expires_at, source } = verified;
+    let identity = Identity::new(user).with_attributes(attributes).from_source(source).from_remote(remote);
+    let identity = match device {
+        Some(device) => identity.on_device(device),
+        None => identity,
+    };
+    match expires_at {
+        Some(end) => identity.until(end),
+        None => identity,
+    }
 }
 
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
     let admitted = app.admit(&request, remote).await;
-    let upgraded = admitted.and_then(|(_, verified)| Ok((verified, app.upgrader.upgrade(&mut request)?)));
+    let upgraded = admitted.and_then(|(_, reservation)| Ok((reservation, app.upgrader.upgrade(&mut request)?)));
     match upgraded {
-        Ok((verified, (response, socket))) => {
-            app.tasks.spawn(app.join(&verified, remote, socket));
+        Ok((reservation, (response, socket))) => {
+            app.tasks.spawn(life::run(app.join(reservation, socket), app.auth.clone()));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => refusal.response(request.headers()).into_response(),
+    }
+}
+
+/// What the hub refuses, as an answer of HTTP.
+fn no_place(refused: JoinRefused) -> Refusal {
+    let title = refused.to_string();
+    match refused {
+        JoinRefused::TooManySessions { limit, .. } => Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too-many-sessions", title)
+            .arrived(format!("a handshake of a user with {limit} sessions"))
+            .cure("close another page or device of this user, or raise the bound"),
+        JoinRefused::DeviceConnected { .. } => Refusal::new(StatusCode::CONFLICT, "device-connected", title)
+            .arrived("a handshake of a device that is connected")
+            .cure("close the device's other connection, or give each device a name of its own"),
+        _ => stopping(),
     }
 }
 
@@ -96,5 +119,41 @@ fn stopping() -> Refusal {
 /// A user that nobody else is.
 fn anonymous() -> Verified {
     let user = format!("anonymous-{:016x}", rand::random::<u64>());
-    Verified { user, device: None, attributes: Map::new(), expires_at: None, source: "anonymous" }
+    Verified { user, device: None, attributes: Attributes::default(), expires_at: None, source: "anonymous" }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_hub_is_told_all_that_a_token_says() {
+        let end = SystemTime::now() + Duration::from_secs(60);
+        let attributes = Attributes::new(json!({ "role": "admin" }).as_object().unwrap().clone()).unwrap();
+        let device = Some("phone".to_owned());
+        let verified = Verified { user: "alice".to_owned(), device, attributes, expires_at: Some(end), source: "cookie" };
+        let identity = identity(verified, SocketAddr::from(([127, 0, 0, 1], 1)));
+        assert_eq!((&*identity.user, identity.device.as_deref(), identity.source), ("alice", Some("phone"), "cookie"));
+        assert_eq!((identity.attributes.value("role"), identity.expires_at), (Some(&json!("admin")), Some(end)));
+    }
+
+    #[test]
+    fn what_the_hub_refuses_is_an_answer_that_explains_itself() {
+        let (user, device) = ("alice".into(), "phone".into());
+        let too_many = JoinRefused::TooManySessions { user, limit: NonZeroUsize::MIN };
+        for (refused, status, cause) in [
+            (too_many, StatusCode::TOO_MANY_REQUESTS, "too-many-sessions"),
+            (JoinRefused::DeviceConnected { user: "alice".into(), device }, StatusCode::CONFLICT, "device-connected"),
+            (JoinRefused::Draining, StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+        ] {
+            let response = no_place(refused).response(&http::HeaderMap::new());
+            assert_eq!(response.status(), status);
+            assert!(response.body().contains(cause), "{}", response.body());
+        }
+    }
 }

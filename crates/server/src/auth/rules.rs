@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Map, Value};
+use silverback_hub::Attributes;
 
-use super::settings::{Attributes, Auth, ClaimNames};
+use super::settings::{AttributeClaims, Auth, ClaimNames};
 use super::verified::{LONGEST_NAME, check_name, time};
 use super::{TokenError, Verified};
-
-/// The most that a session's attributes may be, in bytes of JSON.
-pub(crate) const LARGEST_ATTRIBUTES: usize = 4 * 1024;
 
 /// A token whose `nbf` is this little ahead of our clock is good, unless something else is configured: clocks differ.
 const NOT_BEFORE_LEEWAY: Duration = Duration::from_secs(30);
@@ -115,21 +113,17 @@ impl Rules {
         }
     }
 
-    fn attributes(&self, claims: &mut Map<String, Value>) -> Result<Map<String, Value>, TokenError> {
+    fn attributes(&self, claims: &mut Map<String, Value>) -> Result<Attributes, TokenError> {
         let (name, attributes) = match &self.names.attributes {
-            Attributes::Object(name) => match claims.remove(name) {
-                None | Some(Value::Null) => return Ok(Map::new()),
+            AttributeClaims::Object(name) => match claims.remove(name) {
+                None | Some(Value::Null) => return Ok(Attributes::default()),
                 Some(Value::Object(attributes)) => (name.as_str(), attributes),
                 Some(_) => return Err(TokenError::ClaimWrong { name: name.clone(), why: "it must be a JSON object" }),
             },
-            Attributes::Claims(names) => ("attributes", names.iter().filter_map(|name| claims.remove_entry(name)).collect()),
+            AttributeClaims::Claims(names) => ("attributes", names.iter().filter_map(|name| claims.remove_entry(name)).collect()),
         };
-        let size = serde_json::to_vec(&attributes).map_or(usize::MAX, |json| json.len());
-        if size > LARGEST_ATTRIBUTES {
-            let why = "the attributes are more than 4,096 bytes of JSON";
-            return Err(TokenError::ClaimWrong { name: name.to_owned(), why });
-        }
-        Ok(attributes)
+        let too_large = |_| TokenError::ClaimWrong { name: name.to_owned(), why: "the attributes are more than 4,096 bytes of JSON" };
+        Attributes::new(attributes).map_err(too_large)
     }
 }
 
@@ -173,10 +167,10 @@ mod tests {
         let claims = json!({"sub": "alice", "device": "phone", "attributes": {"role": "admin"}, "exp": NOW + 60, "other": 1});
         let verified = judge("", claims).unwrap();
         assert_eq!((verified.user.as_str(), verified.device.as_deref(), verified.source), ("alice", Some("phone"), "header"));
-        assert_eq!(Value::Object(verified.attributes), json!({"role": "admin"}));
+        assert_eq!(Value::Object(verified.attributes.object().unwrap().clone()), json!({"role": "admin"}));
         assert_eq!(verified.expires_at, Some(UNIX_EPOCH + Duration::from_secs(NOW + 60)));
         let verified = judge("", json!({"sub": "alice"})).unwrap();
-        assert_eq!((verified.device, verified.attributes.len(), verified.expires_at), (None, 0, None));
+        assert_eq!((verified.device, verified.attributes, verified.expires_at), (None, Attributes::default(), None));
     }
 
     #[test]
@@ -186,7 +180,7 @@ mod tests {
             json!({"sub": "x", "uid": "alice", "https://example.com/device": "tv", "name": "Alice", "roles": ["a"], "email": "a@b"});
         let verified = judge(toml, claims).unwrap();
         assert_eq!((verified.user.as_str(), verified.device.as_deref()), ("alice", Some("tv")));
-        assert_eq!(Value::Object(verified.attributes), json!({"name": "Alice", "roles": ["a"]}));
+        assert_eq!(Value::Object(verified.attributes.object().unwrap().clone()), json!({"name": "Alice", "roles": ["a"]}));
         assert!(refused(toml, json!({"sub": "x"}), "token-claim-missing").contains("`uid`"));
     }
 
@@ -286,9 +280,9 @@ mod tests {
     #[test]
     fn attributes_have_a_limit() {
         let of = |size: usize| json!({"sub": "alice", "attributes": {"a": "x".repeat(size - "{\"a\":\"\"}".len())}});
-        assert!(judge("", of(LARGEST_ATTRIBUTES - 1)).is_ok());
-        assert!(judge("", of(LARGEST_ATTRIBUTES)).is_ok());
-        refused("", of(LARGEST_ATTRIBUTES + 1), "token-claim-wrong");
+        assert!(judge("", of(Attributes::LIMIT - 1)).is_ok());
+        assert!(judge("", of(Attributes::LIMIT)).is_ok());
+        refused("", of(Attributes::LIMIT + 1), "token-claim-wrong");
         refused("", json!({"sub": "alice", "attributes": ["a"]}), "token-claim-wrong");
     }
 }

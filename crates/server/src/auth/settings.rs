@@ -47,13 +47,13 @@ pub(crate) struct Auth {
 pub(crate) struct ClaimNames {
     pub(crate) user: String,
     pub(crate) device: String,
-    pub(crate) attributes: Attributes,
+    pub(crate) attributes: AttributeClaims,
 }
 
 /// Where a session's attributes come from.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "the name of a claim, or a list of names")]
-pub(crate) enum Attributes {
+pub(crate) enum AttributeClaims {
     /// One claim, a JSON object.
     Object(String),
     /// These claims, those of them that are there.
@@ -150,7 +150,7 @@ impl Default for Auth {
 
 impl Default for ClaimNames {
     fn default() -> Self {
-        Self { user: "sub".to_owned(), device: "device".to_owned(), attributes: Attributes::Object("attributes".to_owned()) }
+        Self { user: "sub".to_owned(), device: "device".to_owned(), attributes: AttributeClaims::Object("attributes".to_owned()) }
     }
 }
 

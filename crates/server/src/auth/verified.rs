@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde_json::{Map, Value};
+use silverback_hub::Attributes;
 
 /// The longest name of a user or a device, in bytes.
 pub(crate) const LONGEST_NAME: usize = 256;
@@ -15,8 +15,7 @@ pub(super) const LAST_SECOND: u64 = 253_402_300_799;
 pub(crate) struct Verified {
     pub(crate) user: String,
     pub(crate) device: Option<String>,
-    /// At most [`LARGEST_ATTRIBUTES`](super::rules::LARGEST_ATTRIBUTES) bytes of JSON.
-    pub(crate) attributes: Map<String, Value>,
+    pub(crate) attributes: Attributes,
     /// When the session must end, leeway included; `None` is never.
     pub(crate) expires_at: Option<SystemTime>,
     /// Where the token was found.
