@@ -118,7 +118,7 @@ struct End {
     begun: Option<Message>,
     heard: Vec<Message>,
     /// A message that arrives in parts.
-    parts: Option<Message>,
+    parts: Vec<Message>,
     has_finished: bool,
     report: Option<CloseReport>,
 }
@@ -202,7 +202,7 @@ impl Ends {
 
 impl End {
     fn new(connection: Connection) -> Self {
-        Self { connection, sent: Vec::new(), begun: None, heard: Vec::new(), parts: None, has_finished: false, report: None }
+        Self { connection, sent: Vec::new(), begun: None, heard: Vec::new(), parts: Vec::new(), has_finished: false, report: None }
     }
 
     fn send(&mut self, message: Message, send: impl FnOnce(&mut Connection, Message) -> Result<(), NotSent>) {
@@ -280,14 +280,11 @@ impl End {
             match event {
                 Event::Message(message) => self.heard.push(message),
                 Event::Part(part) => {
-                    let whole = match self.parts.take() {
-                        None => part.piece,
-                        Some(parts) => joined(&parts, &[parts.payload(), part.piece.payload()]),
-                    };
+                    self.parts.push(part.piece);
                     if part.is_last {
-                        self.heard.push(whole);
-                    } else {
-                        self.parts = Some(whole);
+                        // Only now: what is copied for each part grows with the square.
+                        let parts = std::mem::take(&mut self.parts);
+                        self.heard.push(joined(&parts[0], &parts.iter().map(Message::payload).collect::<Vec<_>>()));
                     }
                 }
                 _ => {}
