@@ -69,6 +69,11 @@ impl Server {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
+    /// The key of its API.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     /// A request to the server, with nothing that identifies us.
     pub fn curl(&self, method: &str, path: &str) -> Result<Curl> {
         Curl::new(&self.place, method, format!("http://{}{path}", self.address))

@@ -37,6 +37,34 @@ fn the_token_command_of_the_servers_guide_makes_a_token() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_commands_of_the_guide_to_the_api_answer_what_it_says() -> Result<()> {
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let guide = std::fs::read_to_string(installed::source("docs/api.md"))?;
+    let commands: String = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let commands = commands.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    let output = bash(&format!("{}cd \"$(mktemp -d)\"\n{commands}{}", FRAME.0, FRAME.1))?;
+    for part in [
+        "your invoice is ready",
+        "does not have the right `read`",
+        "{\"sessions\":1,\"queued\":1,\"dropped\":0}",
+        "hello, alice",
+        "hello, you two",
+        "{\"sessions\":0,\"queued\":0,\"dropped\":0}", // nobody has a plan
+        "\"id\":\"call-1\",\"acknowledged\":false,\"why\":\"timed-out\"",
+        "\"state\":\"live\",\"total\":1",
+        "{\"closed\":1}",
+        "alice is not connected. The last to end comes first.",
+        "4000 \"moved to",
+        "silverback_joins_total{outcome=\"joined\"} 1",
+        "{\"sessions\":0,\"over_ms\":1000}",
+        "\"cause\":\"draining\"",
+    ] {
+        assert!(output.contains(part), "no {part:?} in what the guide's commands printed:\n{output}");
+    }
+    Ok(())
+}
+
 /// The first fenced block of this language behind a heading.
 fn block_after(file: &str, heading: &str, language: &str) -> Result<String> {
     let text = std::fs::read_to_string(installed::source(file))?;

@@ -16,6 +16,7 @@ mod fuzz;
 mod peers;
 mod python;
 mod run;
+mod schemathesis;
 mod setup;
 mod stages;
 mod test;

@@ -1,52 +1,176 @@
-//! The key in front of the API.
+//! The keys in front of the API, and what each of them may do.
+
+use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use serde::Deserialize;
 use silverback::Refusal;
-use subtle::ConstantTimeEq;
+use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::config::Secret;
 use crate::identity::bearer;
-use crate::routes::{App, Remote};
+use crate::routes::Remote;
 
-/// Lets a request through that has the key.
-pub(crate) async fn require(State(app): State<App>, request: Request, next: Next) -> Response {
-    match check(app.api_key.as_ref(), request.headers()) {
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Right {
+    /// Send messages, and ask for answers.
+    Send,
+    /// See who is connected and was, what happens, and the metrics.
+    Read,
+    /// Close sessions.
+    Close,
+    /// Empty the server.
+    Drain,
+    /// Make tokens for anybody, while nothing is configured. `api.key` alone has it.
+    #[serde(skip)]
+    Mint,
+}
+
+/// Every key that opens something.
+#[derive(Debug, Default)]
+pub(crate) struct Keys(Vec<Key>);
+
+#[derive(Debug)]
+struct Key {
+    name: String,
+    secret: Secret,
+    /// `None` is every right.
+    rights: Option<Vec<Right>>,
+}
+
+/// What stands in front of some addresses.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) right: Right,
+}
+
+/// Lets a request through that has a key with the right.
+pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match gate.keys.check(request.headers(), gate.right) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             let remote = request.extensions().get::<Remote>().map(|remote| remote.0);
-            tracing::info!(?remote, cause = refusal.cause(), "a request to the API was refused");
+            tracing::info!(?remote, %refusal, "a request to the API was refused");
             refusal.problem().into_response()
         }
     }
 }
 
-fn check(key: Option<&Secret>, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(key) = key else {
-        return Err(refusal(
-            "api-key-not-configured",
-            "the API is closed: no key is configured",
-            "set SILVERBACK_API_KEY and start the server again",
-        ));
-    };
-    let Some(presented) = bearer(headers) else {
-        return Err(refusal("api-key-missing", "the API needs a key, and none came with the request", "send `Authorization: Bearer KEY`"));
-    };
-    if bool::from(presented.as_bytes().ct_eq(key.expose().as_bytes())) {
-        return Ok(());
+impl Keys {
+    /// Adds the key that may do everything.
+    pub(crate) fn add_master(&mut self, secret: Secret) {
+        self.0.push(Key { name: "api.key".to_owned(), secret, rights: None });
     }
-    Err(refusal(
-        "api-key-wrong",
-        "the API key is wrong",
-        "send the key that this server has as SILVERBACK_API_KEY (a user's token is not a key)",
-    ))
+
+    pub(crate) fn add(&mut self, name: &str, secret: Secret, rights: &[Right]) {
+        self.0.push(Key { name: name.to_owned(), secret, rights: Some(rights.to_vec()) });
+    }
+
+    fn check(&self, headers: &HeaderMap, right: Right) -> Result<(), Refusal> {
+        if self.0.is_empty() {
+            return Err(unauthorized(
+                "api-key-not-configured",
+                "the API is closed: no key is configured",
+                "set SILVERBACK_API_KEY and start the server again",
+            ));
+        }
+        let Some(presented) = bearer(headers) else {
+            return Err(unauthorized(
+                "api-key-missing",
+                "the API needs a key, and none came with the request",
+                "send `Authorization: Bearer KEY`",
+            ));
+        };
+        let Some(key) = self.find(presented) else {
+            return Err(unauthorized(
+                "api-key-wrong",
+                "the API key is wrong",
+                "send the key that this server has as SILVERBACK_API_KEY or among `api.keys` (a user's token is not a key)",
+            ));
+        };
+        match &key.rights {
+            Some(rights) if !rights.contains(&right) => Err(forbidden(key, right)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Compares with every key, whichever it is, and each in constant time.
+    fn find(&self, presented: &str) -> Option<&Key> {
+        let mut found = 0;
+        for (number, key) in (1_u32..).zip(&self.0) {
+            let is_it = presented.as_bytes().ct_eq(key.secret.expose().as_bytes());
+            found.conditional_assign(&number, is_it);
+        }
+        usize::try_from(found.checked_sub(1)?).ok().and_then(|at| self.0.get(at))
+    }
 }
 
-fn refusal(cause: &'static str, title: &'static str, cure: &'static str) -> Refusal {
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Send => "send",
+            Self::Read => "read",
+            Self::Close => "close",
+            Self::Drain => "drain",
+            Self::Mint => "mint",
+        })
+    }
+}
+
+fn unauthorized(cause: &'static str, title: &'static str, cure: &'static str) -> Refusal {
     Refusal::new(StatusCode::UNAUTHORIZED, cause, title)
         .cure(cure)
         .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"silverback API\""))
+}
+
+fn forbidden(key: &Key, right: Right) -> Refusal {
+    let cure = match right {
+        Right::Mint => "use `api.key`: no other key makes tokens".to_owned(),
+        right => format!("use another key, or add \"{right}\" to the rights of this one in `api.keys`"),
+    };
+    Refusal::new(StatusCode::FORBIDDEN, "right-missing", format!("this API key does not have the right `{right}`"))
+        .arrived(format!("the key named {:?}", key.name))
+        .cure(cure)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+
+    fn answer(keys: &Keys, key: &str, right: Right) -> (u16, String) {
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).unwrap())]);
+        match keys.check(&headers, right) {
+            Ok(()) => (200, String::new()),
+            Err(refusal) => (refusal.status().as_u16(), refusal.problem().into_body()),
+        }
+    }
+
+    #[test]
+    fn each_key_opens_what_it_has_the_right_for_and_the_master_everything() {
+        let mut keys = Keys::default();
+        keys.add_master(Secret::new("master".into()));
+        keys.add("sender", Secret::new("first".into()), &[Right::Send]);
+        keys.add("desk", Secret::new("other".into()), &[Right::Read, Right::Close]);
+        for right in [Right::Send, Right::Read, Right::Close, Right::Drain, Right::Mint] {
+            assert_eq!(answer(&keys, "master", right).0, 200);
+            assert_eq!(answer(&keys, "first", right).0, if right == Right::Send { 200 } else { 403 });
+            assert_eq!(answer(&keys, "other", right).0, if matches!(right, Right::Read | Right::Close) { 200 } else { 403 });
+            for wrong in ["", "firs", "firsT", "firstother", "masters"] {
+                assert_eq!(answer(&keys, wrong, right).0, 401, "{wrong}");
+            }
+        }
+        let (_, body) = answer(&keys, "first", Right::Drain);
+        assert!(body.contains("the right `drain`") && body.contains("sender") && !body.contains("first"), "{body}");
+        assert_eq!(answer(&Keys::default(), "", Right::Read).0, 401);
+    }
 }

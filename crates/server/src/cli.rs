@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config};
+use crate::why::{self, About};
 use crate::{auth, echo, process, serve};
 
 #[derive(Debug, Parser)]
@@ -28,6 +29,8 @@ enum Command {
     Echo(Echo),
     /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
     Token(Token),
+    /// Tells why a user or a session was disconnected: asks the API of a running server, with the key in SILVERBACK_API_KEY
+    Why(Why),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,25 @@ struct Token {
     config: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Why {
+    /// The user whose sessions are meant
+    #[arg(long, conflicts_with = "session", required_unless_present = "session")]
+    user: Option<String>,
+    /// The session that is meant, by its id
+    #[arg(long, value_name = "ID")]
+    session: Option<String>,
+    /// How many of the user's sessions that have ended are told of
+    #[arg(long, value_name = "COUNT", default_value = "3", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    last: u16,
+    /// The server's address [default: that of the configuration, http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// A configuration file (TOML) with the address and the key of the server
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 /// Runs the command line; the exit code is 0 only when all went well.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -110,6 +132,14 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let token = auth::for_command_line(&config.auth, &arguments.user, arguments.ttl)?;
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
+        }
+        Command::Why(arguments) => {
+            let config = Config::load(arguments.config.as_deref())?;
+            let about = match (arguments.user, arguments.session) {
+                (Some(name), _) => About::User { name, last: arguments.last.into() },
+                (None, session) => About::Session(session.unwrap_or_default()),
+            };
+            process::block_on(why::why(config, arguments.url, about))?
         }
     }
 }

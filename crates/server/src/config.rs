@@ -15,6 +15,7 @@ use silverback::wire::handshake::{Origin, Origins};
 use silverback::{Budget, Deflate, Heartbeat, Upgrader};
 
 use crate::auth::{self, Auth, KeysError};
+use crate::api_settings::Api;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) origins: Vec<String>,
     pub(crate) auth: Auth,
     pub(crate) api: Api,
+    pub(crate) metrics: Metrics,
     pub(crate) heartbeat: HeartbeatTimes,
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
@@ -37,9 +39,9 @@ pub(crate) struct Config {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct Api {
-    /// The key that the API asks for.
-    pub(crate) key: Option<Secret>,
+pub(crate) struct Metrics {
+    /// Whether they are shown to anybody, without a key.
+    pub(crate) public: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -108,6 +110,7 @@ impl Default for Config {
             origins: Vec::new(),
             auth: Auth::default(),
             api: Api::default(),
+            metrics: Metrics::default(),
             heartbeat: HeartbeatTimes::default(),
             limits: Limits::default(),
             compression: Compression::default(),
@@ -203,6 +206,7 @@ impl Config {
             let problem = "has a space, a line break or a letter beyond ASCII, which no `Authorization` header can carry";
             return fail(API_KEY, problem.to_owned());
         }
+        self.api.check()?;
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
             let times = format!("{} after a ping at {}", humantime::format_duration(dead_after), humantime::format_duration(ping_after));
@@ -238,6 +242,7 @@ impl Config {
                 return Err(ConfigError::Key { key, problem });
             }
         }
+        self.api.check_strength()?;
         Ok(auth::check_strength(&self.auth)?)
     }
 
@@ -332,6 +337,7 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
         key if key.starts_with("auth.keys.") && key.ends_with(".algorithm") => {
             ": write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
         }
+        key if key.starts_with("api.keys") => ": write [[api.keys]] with `key`, `rights` (some of send, read, close, drain) and `name`",
         _ => "",
     };
     let problem = match error.kind {

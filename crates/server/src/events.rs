@@ -14,6 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::json::{MessageJson, ReportJson, SessionJson, timestamp};
 use crate::routes::App;
 
+/// Tells what happens, as it happens: server-sent events.
+#[utoipa::path(
+    get, path = "/v1/events", operation_id = "events", tag = "events",
+    responses((status = 200, body = String, content_type = "text/event-stream",
+        description = "`session.connected`, `session.message`, `session.ended`, and `lagged` where some were missed")),
+)]
 pub(crate) async fn stream(State(app): State<App>) -> impl IntoResponse {
     // A comment at once, so that whoever is in between passes the head of the answer on.
     let hello = stream::iter([Ok(SseEvent::default().comment("silverback"))]);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
-//!                           └─ the rest ─▶ routes: api (behind the key), events, console, health
+//!                           └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
 //! ```
 //!
 //! Where to start reading: `cli.rs` (the commands), then `serve.rs` and `front.rs`.
@@ -10,6 +10,7 @@
 mod accept;
 mod api;
 mod api_key;
+mod api_settings;
 mod auth;
 mod cli;
 mod config;
@@ -17,9 +18,12 @@ mod console;
 mod echo;
 mod events;
 mod front;
+mod health;
 mod identity;
 mod json;
 mod life;
+mod metrics;
+mod openapi;
 mod process;
 mod reload;
 mod renewal;
@@ -27,6 +31,8 @@ mod routes;
 mod serve;
 mod socket;
 mod term;
+mod timeline_json;
 mod welcome;
+mod why;
 
 pub use cli::main;

@@ -2,26 +2,36 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{any, get, post};
-use axum::{Extension, Router, middleware};
+use axum::routing::{any, get};
+use axum::{Extension, Router};
 use http::{StatusCode, Uri};
 use silverback::{Refusal, Upgrader};
 use silverback_hub::Hub;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use utoipa_axum::router::OpenApiRouter;
 
+use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
 use crate::config::Secret;
-use crate::{api, api_key, console, events, socket};
+use crate::metrics::Metrics;
+use crate::{api, console, health, metrics, openapi, socket};
 
 /// What all requests share.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
     pub(crate) upgrader: Upgrader,
+    /// The key that may do everything.
     pub(crate) api_key: Option<Secret>,
+    /// Every key that opens the API.
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) metrics: Metrics,
+    /// Whether a drain has begun.
+    pub(crate) has_drained: Arc<AtomicBool>,
     /// `None` where only anonymous clients are let in.
     pub(crate) auth: Option<Arc<Authenticator>>,
     /// `None` where there is no secret to make tokens with.
@@ -43,25 +53,24 @@ pub(crate) struct App {
 pub(crate) struct Remote(pub(crate) SocketAddr);
 
 pub(crate) fn router(app: App) -> Router {
-    let behind_the_key = Router::new()
-        .route("/v1/users/{user}", get(api::user).delete(api::close_user))
-        .route("/v1/users/{user}/messages", post(api::send_to_user))
-        .route("/v1/sessions", get(api::sessions))
-        .route("/v1/events", get(events::stream))
-        .route("/v1/tokens", post(api::mint_token))
-        .route_layer(middleware::from_fn_with_state(app.clone(), api_key::require));
+    let (described, description) = described(&app).split_for_parts();
     Router::new()
-        .merge(behind_the_key)
+        .merge(described)
+        .merge(openapi::router(description))
         .route("/ws", any(socket::upgrade))
         .route("/console", get(console::page))
         .route("/console/console.css", get(console::style))
         .route("/console/console.js", get(console::script))
         .route("/", get(|| async { Redirect::temporary("/console") }))
-        .route("/health/live", get(|| async { "ok\n" }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(Extension(app.upgrader.clone()))
         .with_state(app)
+}
+
+/// What OpenAPI describes: all but what browsers and clients use.
+fn described(app: &App) -> OpenApiRouter<App> {
+    openapi::start().merge(api::router(app)).merge(metrics::router(app)).merge(health::router())
 }
 
 async fn not_found(uri: Uri) -> Response {

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, ConfigError, Secret};
+use crate::metrics::Metrics;
 use crate::routes::{App, router};
 use crate::{accept, front, process, reload, welcome};
 
@@ -39,6 +40,7 @@ pub(crate) async fn serve(
     app.tasks.spawn(reload::when_hung_up(hung_up, again, app.clone(), config.listen.ip().is_loopback()));
     welcome::print(address, &config, &app)?;
 
+    app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
     let router = router(app.clone());
     let signal = loop {
         tokio::select! {
@@ -95,10 +97,14 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         )
         .into());
     }
+    let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
     Ok(App {
         hub: Hub::new(),
         upgrader: config.upgrader()?,
-        api_key: config.api.key.clone().or_else(|| is_local.then(made_up)),
+        keys: Arc::new(config.api.open_by(api_key.clone())),
+        api_key,
+        metrics: Metrics::install(config.metrics.public)?,
+        has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
         allow_anonymous: config.allow_anonymous,

@@ -29,6 +29,7 @@ fn welcome(address: SocketAddr, config: &Config, app: &App) -> Result<String, Mi
     text += &match (made_up_key, &app.api_key) {
         (Some(key), _) => format!("  console:  http://{address}/console#key={key}\n  API key:  {key}\n"),
         (None, Some(_)) => format!("  console:  http://{address}/console\n"),
+        (None, None) if !config.api.keys.is_empty() => format!("  console:  http://{address}/console\n"),
         (None, None) => "  The API and the console are closed: set SILVERBACK_API_KEY to open them.\n".to_owned(),
     };
     let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(text + "\n") };

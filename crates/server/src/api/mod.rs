@@ -1,0 +1,51 @@
+//! The API of back ends: what each address does is in a file of its own, with its description in OpenAPI beside it.
+//!
+//! ```text
+//!   a request ─▶ api_key (which right?) ─▶ one of: messages, users, sessions, drain, tokens ─▶ the hub
+//!                                             with what they share: query, close, delivery_policy, body, problem
+//! ```
+
+mod body;
+mod close;
+mod delivery_policy;
+mod drain;
+mod messages;
+mod problem;
+mod query;
+mod sessions;
+mod tokens;
+mod users;
+
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api_key::{self, Gate, Right};
+use crate::events;
+use crate::routes::App;
+
+pub(crate) use problem::{Problem, ProblemJson};
+
+/// Everything under `/v1` that a key opens.
+pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
+    let behind = |right, router: OpenApiRouter<App>| {
+        router.route_layer(from_fn_with_state(Gate { keys: app.keys.clone(), right }, api_key::require))
+    };
+    let read = OpenApiRouter::new()
+        .routes(routes!(users::show))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::show))
+        .routes(routes!(events::stream));
+    let send = OpenApiRouter::new()
+        .routes(routes!(messages::send_to_user))
+        .routes(routes!(messages::send_to_session))
+        .routes(routes!(messages::send_to_many));
+    let close = OpenApiRouter::new().routes(routes!(users::close)).routes(routes!(sessions::close));
+    let drain = OpenApiRouter::new().routes(routes!(drain::begin));
+    OpenApiRouter::new()
+        .merge(behind(Right::Read, read))
+        .merge(behind(Right::Send, send))
+        .merge(behind(Right::Close, close))
+        .merge(behind(Right::Drain, drain))
+        .merge(behind(Right::Mint, OpenApiRouter::new().routes(routes!(tokens::mint))))
+}
