@@ -48,7 +48,7 @@ struct Round {
 async fn memory(name: &'static str, when_full: WhenFull) -> Series {
     let policy = Policy { max_sessions: NonZeroUsize::new(2), one_per_device: true, when_full };
     let hub = Hub::builder().policy(policy).event_backlog(1 << 16).ended(EndedLimits { entries: 1000, bytes: 1 << 20 }).build();
-    let counting = tokio::spawn(pairs(hub.subscribe()));
+    let counting = tokio::spawn(pairs(hub.subscribe(), tokio::sync::watch::channel(0).0));
     let mut rounds: Vec<Round> = Vec::new();
     for number in 0..=ROUNDS {
         let tally = live(&hub, if number == 0 { 0 } else { LIVES_PER_ROUND }).await;

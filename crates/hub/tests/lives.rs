@@ -6,9 +6,12 @@ mod lives;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use lives::{be_quiet_about_panics_on_purpose, live, pairs, resident_kib};
 use silverback_hub::{Asked, EndedLimits, Hub, Policy, Query, WhenFull};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Half of them under each policy.
 const LIVES: usize = 200_000;
@@ -23,7 +26,8 @@ async fn two_hundred_thousand_lives_leave_nothing_behind_and_break_no_bound() {
         let policy = Policy { max_sessions: NonZeroUsize::new(2), one_per_device: true, when_full };
         let remembered = EndedLimits { entries: 1000, bytes: 1 << 20 };
         let hub = Hub::builder().policy(policy.clone()).event_backlog(1 << 16).ended(remembered).build();
-        let counting = tokio::spawn(pairs(hub.subscribe()));
+        let (count, mut counted) = watch::channel(0);
+        let counting = tokio::spawn(pairs(hub.subscribe(), count));
         let (mut joined, mut refused, mut memory) = (0, 0, 0);
         for round in 0..ROUNDS {
             let tally = live(&hub, LIVES / 2 / ROUNDS).await;
@@ -31,6 +35,9 @@ async fn two_hundred_thousand_lives_leave_nothing_behind_and_break_no_bound() {
             joined += tally.joined.load(Ordering::Relaxed);
             refused += tally.refused.load(Ordering::Relaxed);
             assert_eq!((hub.len(), hub.sessions().len()), (0, 0));
+            // The events of one round fit into the backlog, however busy the machine is.
+            let all = timeout(Duration::from_secs(60), counted.wait_for(|counted| *counted == joined)).await;
+            assert!(all.is_ok(), "{joined} sessions have joined and not all are told to have ended");
             if round == ROUNDS / 2 {
                 memory = resident_kib();
             }

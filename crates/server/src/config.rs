@@ -14,8 +14,8 @@ use serde::Deserialize;
 use silverback::wire::handshake::{Origin, Origins};
 use silverback::{Budget, Deflate, Heartbeat, Upgrader};
 
-use crate::auth::{self, Auth, KeysError};
 use crate::api_settings::Api;
+use crate::auth::{self, Auth, KeysError};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use silverback::{CloseCode, Heartbeat, Upgrader, WebSocket};
 use silverback_hub::{Event, Hub, Identity, SessionId, Subscription};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
@@ -157,8 +158,8 @@ async fn wait() {
     }
 }
 
-/// Counts pairs of events until the hub is gone. Every session has one first and one last event.
-pub(crate) async fn pairs(mut events: Subscription) -> usize {
+/// Counts pairs of events until the hub is gone, and tells how far it is. Every session has one first and one last event.
+pub(crate) async fn pairs(mut events: Subscription, counted: watch::Sender<usize>) -> usize {
     let mut live: HashMap<SessionId, u64> = HashMap::new();
     let mut pairs = 0;
     while let Some(event) = events.next().await {
@@ -167,6 +168,7 @@ pub(crate) async fn pairs(mut events: Subscription) -> usize {
             Event::Ended { session, .. } => {
                 assert_eq!(live.remove(&session.id), Some(session.epoch), "an end without a beginning");
                 pairs += 1;
+                counted.send_replace(pairs);
             }
             _ => {}
         }
