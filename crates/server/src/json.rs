@@ -103,6 +103,12 @@ pub(crate) struct ReportJson {
     bytes_out: u64,
     /// Messages that were taken for the client and did not wholly go out.
     unsent: u64,
+    /// Pings of this server that the client did not answer.
+    pings_unanswered: u32,
+    /// How long the client took to answer the last ping that it answered. Null where it answered none.
+    round_trip_ms: Option<u64>,
+    /// How often reading from the client was paused, because more came than was handled.
+    pauses: u32,
 }
 
 impl From<&CloseReport> for ReportJson {
@@ -122,6 +128,9 @@ impl From<&CloseReport> for ReportJson {
             bytes_in: report.incoming.bytes,
             bytes_out: report.outgoing.bytes,
             unsent: report.unsent.messages,
+            pings_unanswered: report.pings_unanswered,
+            round_trip_ms: report.round_trip.map(milliseconds),
+            pauses: report.pauses,
         }
     }
 }

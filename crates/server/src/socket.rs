@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, StatusCode};
+use http::header::{ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
 use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
@@ -28,11 +28,14 @@ impl App {
             .upgrader
             .judge(request)
             .and_then(|acceptance| if self.stopping.is_cancelled() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
+        let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
         let has_only_a_token = offers_only_a_token(request.headers());
         let app = self.clone();
         async move {
             let admitted = match judged {
-                Ok((acceptance, presented)) => app.reserve(presented, remote).await.map(|reservation| (acceptance, reservation)),
+                Ok((acceptance, presented)) => {
+                    app.reserve(presented, remote, &handshake).await.map(|reservation| (acceptance, reservation))
+                }
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = &admitted {
@@ -44,9 +47,9 @@ impl App {
         }
     }
 
-    async fn reserve(&self, presented: Option<Presented>, remote: SocketAddr) -> Result<Reservation, Refusal> {
+    async fn reserve(&self, presented: Option<Presented>, remote: SocketAddr, handshake: &str) -> Result<Reservation, Refusal> {
         let verified = self.identify(presented).await?;
-        self.hub.reserve(identity(verified, remote)).map_err(no_place)
+        self.hub.reserve(identity(verified, remote).with_handshake(handshake)).map_err(no_place)
     }
 
     async fn identify(&self, presented: Option<Presented>) -> Result<Verified, Refusal> {
@@ -65,6 +68,17 @@ impl App {
         // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
         tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
         session
+    }
+}
+
+/// What is worth remembering of a handshake: the page, the program, and whether messages are compressed.
+fn summary(headers: &HeaderMap, acceptance: &Acceptance) -> String {
+    let line = |name| headers.get(name).and_then(|line| line.to_str().ok());
+    let page = line(ORIGIN).map_or("no page".to_owned(), |origin| format!("a page of {origin}"));
+    let compression = if acceptance.deflate.is_some() { "compressed" } else { "not compressed" };
+    match line(USER_AGENT) {
+        Some(program) => format!("{page}, {compression}, {program}"),
+        None => format!("{page}, {compression}"),
     }
 }
 

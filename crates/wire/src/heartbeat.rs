@@ -13,6 +13,8 @@ pub(crate) struct Pulse {
     ping: Ping,
     is_suspended: bool,
     count: u32,
+    answered: u32,
+    pauses: u32,
     /// In microseconds; 0 is none.
     round_trip: u32,
 }
@@ -43,7 +45,7 @@ pub(crate) enum Verdict {
 
 impl Pulse {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { heard: now, ping: Ping::NotNeeded, is_suspended: false, count: 0, round_trip: 0 }
+        Self { heard: now, ping: Ping::NotNeeded, is_suspended: false, count: 0, answered: 0, pauses: 0, round_trip: 0 }
     }
 
     pub(crate) fn heard(&mut self, now: Instant) {
@@ -55,6 +57,7 @@ impl Pulse {
         match self.ping {
             Ping::Sent { at, .. } if payload == self.count.to_be_bytes() => {
                 self.ping = Ping::NotNeeded;
+                self.answered += 1;
                 let took = now.saturating_duration_since(at);
                 self.round_trip = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
                 Some(took)
@@ -72,7 +75,13 @@ impl Pulse {
     pub(crate) fn suspend(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.is_suspended, true) {
             self.heard = now;
+            self.pauses += 1;
         }
+    }
+
+    /// Pings sent, those of them that were answered by their Pong, and how often nobody read.
+    pub(crate) fn counts(&self) -> (u32, u32, u32) {
+        (self.count, self.answered, self.pauses)
     }
 
     pub(crate) fn is_suspended(&self) -> bool {

@@ -44,6 +44,12 @@ pub struct CloseReport {
     pub lived: Duration,
     /// How long the peer took to answer the last Ping of the heartbeat that it answered.
     pub round_trip: Option<Duration>,
+    /// Pings that the heartbeat has sent.
+    pub pings: u32,
+    /// Those of them that were not answered by their Pong. Other bytes are signs of life as well, so this need not mean anything.
+    pub pings_unanswered: u32,
+    /// How often reading was paused because the application did not receive.
+    pub pauses: u32,
     /// What went out: messages and frames that were encoded, bytes that the transport took.
     pub outgoing: Traffic,
     /// What came in: messages that were complete, bytes that were received.

@@ -144,4 +144,5 @@ fn the_round_trip_of_the_last_ping_is_known_and_in_the_report() {
     assert_eq!(life.connection.round_trip(), Some(Duration::from_millis(250)));
     let report = life.transport_ends(TransportEnd::Failed(std::io::ErrorKind::ConnectionReset)).unwrap();
     assert_eq!(report.round_trip, Some(Duration::from_millis(250)));
+    assert_eq!((report.pings, report.pings_unanswered, report.pauses), (1, 0, 0));
 }

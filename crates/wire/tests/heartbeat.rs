@@ -90,6 +90,12 @@ fn a_peer_whose_pings_nobody_reads_is_told_that_we_live() {
         assert_eq!(life.at(second).fires().writes().len(), 1);
         assert_eq!(life.fires().writes(), [], "once each");
     }
+    let now = life.now();
+    life.connection.resume_reading(now);
+    life.at(90.0).fires();
+    life.pauses();
+    let report = life.transport_ends(silverback_wire::TransportEnd::Finished).unwrap();
+    assert_eq!((report.pings, report.pings_unanswered, report.pauses), (1, 1, 2));
 }
 
 #[test]

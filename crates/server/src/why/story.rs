@@ -110,7 +110,15 @@ fn traffic(report: &Value) -> String {
         0 => "none left unsent".to_owned(),
         count => format!("{} left unsent", counted(count, "message")),
     };
-    format!("{came} came, {} went out, {unsent}", number(&report["messages_out"]))
+    let mut told = format!("{came} came, {} went out, {unsent}", number(&report["messages_out"]));
+    for (count, what) in [("pings_unanswered", "ping was not answered"), ("pauses", "pause in the reading")] {
+        match number(&report[count]) {
+            0 => {}
+            1 => told.push_str(&format!(", 1 {what}")),
+            count => told.push_str(&format!(", {count} {}", what.replace("ping was", "pings were").replace("pause", "pauses"))),
+        }
+    }
+    told
 }
 
 fn close(frame: &Value) -> String {

@@ -132,6 +132,7 @@ impl Connection {
         let closing = self.closing.as_deref()?;
         let unsent_messages = if self.transmit.has_remaining() { self.sent_messages - self.delivered_messages } else { 0 };
         let (incoming, outgoing) = self.traffic();
+        let (pings, answered, pauses) = self.pulse.counts();
         Some(CloseReport {
             began: closing.began,
             cause: closing.cause.clone(),
@@ -140,6 +141,9 @@ impl Connection {
             transport,
             lived: after,
             round_trip: self.round_trip(),
+            pings,
+            pings_unanswered: pings - answered,
+            pauses,
             outgoing,
             incoming,
             unsent: Traffic { messages: unsent_messages, frames: 0, bytes: self.transmit.remaining() as u64 },

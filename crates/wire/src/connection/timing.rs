@@ -73,7 +73,9 @@ impl Connection {
     /// assert_eq!(server.poll_timeout(), Some(later + Duration::from_secs(20))); // the heartbeat begins anew
     /// ```
     pub fn pause_reading(&mut self, now: Instant) {
-        self.pulse.suspend(now);
+        if !self.has_ended() {
+            self.pulse.suspend(now);
+        }
     }
 
     /// Reading goes on. Silence counts from now, and so does the time that the rest of a message has.
