@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use figment::providers::{Format, Serialized, Toml};
 use serde::Deserialize;
 use silverback::wire::handshake::{Origin, Origins};
 use silverback::{Budget, Deflate, Heartbeat, Upgrader};
+use silverback_hub::Policy;
 
 use crate::api_settings::Api;
 use crate::auth::{self, Auth, KeysError};
@@ -35,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) heartbeat: HeartbeatTimes,
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
+    pub(crate) sessions: Sessions,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -58,6 +61,38 @@ pub(crate) struct HeartbeatTimes {
 pub(crate) struct Limits {
     /// The largest message, from a client or for one.
     pub(crate) message: ByteSize,
+}
+
+/// How many sessions a user may have.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sessions {
+    /// None is any number.
+    pub(crate) max_per_user: Option<NonZeroUsize>,
+    /// Whether a device has one session at most.
+    pub(crate) one_per_device: bool,
+    pub(crate) when_full: WhenFull,
+}
+
+/// Who gives way when a user has as many sessions as it may.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum WhenFull {
+    /// The oldest session, with 4409.
+    #[default]
+    CloseOldest,
+    /// The handshake, with 429 or 409.
+    RefuseNew,
+}
+
+impl Sessions {
+    pub(crate) fn policy(&self) -> Policy {
+        let when_full = match self.when_full {
+            WhenFull::CloseOldest => silverback_hub::WhenFull::close_oldest(),
+            WhenFull::RefuseNew => silverback_hub::WhenFull::RefuseNew,
+        };
+        Policy { max_sessions: self.max_per_user, one_per_device: self.one_per_device, when_full }
+    }
 }
 
 /// Compression of messages, for clients that offer it (permessage-deflate).
@@ -114,6 +149,7 @@ impl Default for Config {
             heartbeat: HeartbeatTimes::default(),
             limits: Limits::default(),
             compression: Compression::default(),
+            sessions: Sessions::default(),
         }
     }
 }
@@ -329,6 +365,8 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
     };
     let hint = match key.as_str() {
         "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
+        "sessions.max_per_user" => ": write a number above 0",
+        "sessions.when_full" => ": write \"close-oldest\" or \"refuse-new\"",
         "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
         "heartbeat.ping_after" | "heartbeat.dead_after" | "auth.leeway" | "auth.expiry_warning" | "auth.jwks_min_interval" => {
             ": write a time, as in 20s or 500ms"
@@ -420,6 +458,11 @@ mod tests {
             let error = load(&format!("[compression]\n{bad}")).unwrap_err();
             assert!(error.contains("compression"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_a_users_sessions_may_be_is_any_number_unless_a_bound_is_set() {
+        assert_eq!(load(&[]).unwrap().sessions.policy().max_sessions, None);
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
     }
     let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
     Ok(App {
-        hub: Hub::new(),
+        hub: Hub::builder().policy(config.sessions.policy()).build(),
         upgrader: config.upgrader()?,
         keys: Arc::new(config.api.open_by(api_key.clone())),
         api_key,

@@ -3,33 +3,10 @@
 
 mod client;
 
-use std::path::PathBuf;
-
-use client::{Answer, KEY, Request, SECRET, Server, run};
+use client::{Answer, File, KEY, Request, SECRET, Server, run};
 
 const OF_EACH: [(&str, &str); 4] =
     [("send", "k-send-0123456789"), ("read", "k-read-0123456789"), ("close", "k-close-0123456789"), ("drain", "k-drain-0123456789")];
-
-/// A configuration file, which goes with this value.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("silverback-rights-{}-{name}.toml", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for File {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.0).unwrap();
-    }
-}
 
 /// A key for each right.
 fn keys() -> String {

@@ -51,8 +51,8 @@ fn those_that_ended_are_listed_with_their_lives_the_last_first() {
         socket.close(4000, "enough");
         socket.closed();
         drop(socket);
+        server.wait_for_ends(0); // one after the other
     }
-    server.wait_for_ends(0);
     let first = get(&server, "/v1/sessions?state=ended&limit=2");
     assert_eq!(users(&first), ["anna", "bert"]);
     let rest = get(&server, &format!("/v1/sessions?state=ended&limit=2&after={}", first["next"].as_str().unwrap()));

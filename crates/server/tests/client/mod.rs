@@ -1,12 +1,14 @@
 //! The real binary, and a client that says exactly what it is told to.
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
+mod file;
 mod files;
 mod http;
 mod key_server;
 mod process;
 mod websocket;
 
+pub(crate) use file::File;
 pub(crate) use files::{Directory, key};
 pub(crate) use http::{Answer, Client, Request};
 pub(crate) use key_server::KeyServer;
