@@ -1,27 +1,19 @@
 //! Futures that are dropped before they are ready: nothing is lost, sent twice or cut, and every connection still ends with one report.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod once;
 mod raw;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use once::poll_once;
 use raw::{frame, raw};
 use silverback::{Cause, CloseCode, Dialer, QueueLimits, TransportEnd, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
-
-/// Polls a future once and drops it.
-async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_bare_recv_that_is_dropped_at_every_byte_loses_nothing() {

@@ -1,15 +1,14 @@
 //! Messages in parts, both ways, over pipes in memory.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod once;
 mod pair;
 mod raw;
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use once::poll_once;
 use pair::pair;
 use raw::{frame, raw};
 use silverback::{Cause, CloseCode, Deflate, Message, Part, Upgrader};
@@ -18,16 +17,6 @@ use tokio::time::sleep;
 
 fn part(piece: impl Into<Message>, is_last: bool) -> Part {
     Part { piece: piece.into(), is_last }
-}
-
-/// Polls a future once and drops it.
-async fn poll_once<F: Future>(future: F) -> Option<F::Output> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match future.as_mut().poll(cx) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
 }
 
 #[tokio::test(start_paused = true)]
