@@ -70,8 +70,11 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    fn after(start: Instant) -> u64 {
-        (start.elapsed() + Duration::from_millis(100)).as_secs() // the wall clock goes on while time is paused
+    /// The wall clock goes on while paused time stands still, so what it sets comes a little early.
+    #[track_caller]
+    fn assert_about(start: Instant, seconds: u64) {
+        let passed = start.elapsed().as_secs();
+        assert!((seconds.saturating_sub(10)..=seconds).contains(&passed), "after {passed} s, not {seconds}");
     }
 
     fn term(seconds: u64, warning: Duration) -> Term {
@@ -82,19 +85,20 @@ mod tests {
     async fn the_end_is_announced_in_time_and_comes_when_it_was_said() {
         let (start, mut term) = (Instant::now(), term(3600, MINUTE));
         let Notice::Soon { left, .. } = term.next().await else { unreachable!("a warning") };
-        assert_eq!((after(start), left.as_secs_f64().round()), (3540, 60.0));
+        assert_about(start, 3540);
+        assert_eq!(left.as_secs_f64().round(), 60.0);
         assert_eq!(term.next().await, Notice::Over);
-        assert_eq!(after(start), 3600);
+        assert_about(start, 3600);
         assert!(timeout(MINUTE * 600, term.next()).await.is_err(), "there is one end");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_term_that_is_shorter_than_the_warning_is_announced_at_once() {
-        let (start, mut term) = (Instant::now(), term(10, MINUTE));
+        let (start, mut term) = (Instant::now(), term(30, MINUTE));
         assert!(matches!(term.next().await, Notice::Soon { .. }));
-        assert_eq!(after(start), 0);
+        assert_about(start, 0);
         assert_eq!(term.next().await, Notice::Over);
-        assert_eq!(after(start), 10);
+        assert_about(start, 30);
     }
 
     #[tokio::test(start_paused = true)]
@@ -105,11 +109,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiting_can_be_given_up_and_begun_again() {
         let (start, mut term) = (Instant::now(), term(100, MINUTE));
-        for _ in 0..39 {
+        for _ in 0..29 {
             assert!(timeout(Duration::from_secs(1), term.next()).await.is_err());
         }
         assert!(matches!(term.next().await, Notice::Soon { .. }));
-        assert_eq!(after(start), 40);
+        assert_about(start, 40);
     }
 
     #[tokio::test(start_paused = true)]
