@@ -18,6 +18,7 @@ use silverback_hub::Policy;
 
 use crate::api_settings::Api;
 use crate::auth::{self, Auth, KeysError};
+use crate::hooks;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
     pub(crate) sessions: Sessions,
+    pub(crate) hooks: hooks::Settings,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -150,6 +152,7 @@ impl Default for Config {
             limits: Limits::default(),
             compression: Compression::default(),
             sessions: Sessions::default(),
+            hooks: hooks::Settings::default(),
         }
     }
 }
@@ -168,7 +171,7 @@ impl Default for Limits {
 }
 
 /// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 12] = [
     "listen",
     "log",
     "auth.secret",
@@ -179,6 +182,8 @@ const ENVIRONMENT: [&str; 10] = [
     "heartbeat.ping_after",
     "heartbeat.dead_after",
     "limits.message",
+    "hooks.url",
+    "hooks.secret",
 ];
 
 const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
@@ -255,6 +260,7 @@ impl Config {
             return fail("compression.level", format!("({}) must be 1 (fast) to 9 (small)", self.compression.level));
         }
         self.auth.check().or_else(|(key, problem)| fail(key, problem))?;
+        self.hooks.check().or_else(|(key, problem)| fail(key, problem))?;
         self.origins()?;
         Ok(())
     }
@@ -367,11 +373,14 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
         "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
         "sessions.max_per_user" => ": write a number above 0",
         "sessions.when_full" => ": write \"close-oldest\" or \"refuse-new\"",
-        "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
+        "limits.message" | "compression.threshold" | "compression.context_memory" | "hooks.spool.limit" => ": write a size, as in 1MiB",
+        "hooks.timeout" | "hooks.connect_timeout" | "hooks.give_up_after" | "hooks.spool.keep" => ": write a time, as in 10s or 72h",
+        "hooks.when_down" => ": write \"refuse\" or \"allow\"",
+        key if key.starts_with("hooks.events") => ": write a list of some of connect, connected, message, ended",
         "heartbeat.ping_after" | "heartbeat.dead_after" | "auth.leeway" | "auth.expiry_warning" | "auth.jwks_min_interval" => {
             ": write a time, as in 20s or 500ms"
         }
-        "auth.jwks_url" => ": write an address with http:// or https:// and no user in it",
+        "auth.jwks_url" | "hooks.url" => ": write an address with http:// or https:// and no user in it",
         key if key.starts_with("auth.keys.") && key.ends_with(".algorithm") => {
             ": write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
         }

@@ -57,7 +57,10 @@ async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: 
     match app.admit(handshake.request(), remote).await {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, reservation)) => life::run(app.join(reservation, handshake.open(acceptance)), app.auth.clone()).await,
+        Ok((acceptance, place)) => {
+            let (session, line) = app.join(place, handshake.open(acceptance));
+            life::run(session, line, app.auth.clone()).await;
+        }
     }
 }
 

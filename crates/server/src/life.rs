@@ -1,12 +1,15 @@
 //! A client's life: its messages, its fresh tokens, and its end when there is none.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use silverback::{CloseCode, Message, Sender};
-use silverback_hub::{Notes, Session, SessionInfo};
+use silverback::{CloseCode, HandlerResult, Message, Sender};
+use silverback_hub::{Notes, Session, SessionInfo, SessionReceiver};
 
 use crate::auth::{Authenticator, TokenError, written};
+use crate::hooks::{Line, Told};
 use crate::identity::Presented;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
@@ -38,33 +41,73 @@ impl Lease {
     }
 }
 
-/// Runs it to its end. Whoever checked its token checks its fresh ones too.
-pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
+/// Runs it to its end. Whoever checked its token checks its fresh ones too; the back end is told by the line, if there is one.
+pub(crate) async fn run(session: Session, mut line: Option<Line>, auth: Option<Arc<Authenticator>>) {
     let info = session.info().clone();
     let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
-    let report = session
-        .run(|tx, mut rx| async move {
-            loop {
-                let message = tokio::select! {
-                    biased; // however much a client says, its end comes
-                    notice = lease.term.next() => {
-                        lease.notify(&of, notice, &tx);
-                        continue;
-                    }
-                    message = rx.recv_unseen() => message,
-                };
-                let Some(message) = message else { return Ok(()) };
-                if let Some(asked) = renewal::asked(&message) {
-                    lease.answer(&of, asked, &tx).await;
-                    continue;
-                }
-                rx.show(&message);
-                tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
-            }
-        })
-        .await;
+    let report = session.run(|tx, rx| listen(&mut lease, &mut line, of, tx, rx)).await;
     tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+    if let Some(line) = line {
+        line.end(&report);
+    }
+}
+
+/// Takes what the client says, until it says no more.
+async fn listen(lease: &mut Lease, line: &mut Option<Line>, of: Arc<SessionInfo>, tx: Sender, mut rx: SessionReceiver) -> HandlerResult {
+    loop {
+        let message = tokio::select! {
+            biased; // however much a client says, its end comes
+            notice = lease.term.next() => {
+                lease.notify(&of, notice, &tx);
+                continue;
+            }
+            () = introduced(line) => continue,
+            message = rx.recv_unseen() => message,
+        };
+        let Some(message) = message else { return Ok(()) };
+        if let Some(asked) = renewal::asked(&message) {
+            lease.answer(&of, asked, &tx).await;
+            continue;
+        }
+        rx.show(&message);
+        tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
+        let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
+        if !lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx)).await {
+            lease.notes.add("a message was given up: the back end could not be reached");
+            while let Some(message) = rx.recv_unseen().await {
+                if renewal::asked(&message).is_none() {
+                    line.give_up();
+                }
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until the back end knows of the session, where it does not yet.
+async fn introduced(line: &mut Option<Line>) {
+    match line {
+        Some(line) if line.is_to_be_introduced() => line.introduce().await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// Brings a message to the back end and its answer to the client. Whether to go on: where it is given up, the session is closed.
+async fn deliver(line: &mut Line, message: &Message, tx: &Sender) -> bool {
+    let answer = match line.tell(message).await {
+        Told::Taken(None) => return true,
+        Told::Taken(Some(answer)) => answer,
+        Told::Refused(notice) => notice,
+        Told::GivenUp { number } => {
+            tx.begin_close(CloseCode::TRY_AGAIN_LATER, format!("the back end did not take message {number}: send it again later"));
+            return false;
+        }
+    };
+    if tx.send(answer).await.is_err() {
+        line.answer_was_lost();
+    }
+    true
 }
 
 impl Lease {
@@ -78,6 +121,18 @@ impl Lease {
                 self.notes.add("its token expired");
                 let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
                 tx.begin_close(code, "the token expired: connect again with a fresh one");
+            }
+        }
+    }
+
+    /// Does something that may take long. Notices of the session's end come in time all the same.
+    async fn while_it_lasts<T>(&mut self, of: &SessionInfo, tx: &Sender, doing: impl Future<Output = T>) -> T {
+        let mut doing = pin!(doing);
+        loop {
+            tokio::select! {
+                biased;
+                notice = self.term.next() => self.notify(of, notice, tx),
+                done = &mut doing => return done,
             }
         }
     }
@@ -166,7 +221,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), None, Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
 use crate::config::Secret;
+use crate::hooks::Hooks;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
 
@@ -37,6 +38,8 @@ pub(crate) struct App {
     /// `None` where there is no secret to make tokens with.
     pub(crate) tokens: Option<Arc<Mint>>,
     pub(crate) allow_anonymous: bool,
+    /// `None` where no back end is told of anything.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,
     pub(crate) message_limit: usize,

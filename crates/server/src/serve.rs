@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, ConfigError, Secret};
+use crate::hooks::Hooks;
 use crate::metrics::Metrics;
 use crate::routes::{App, router};
 use crate::{accept, front, process, reload, welcome};
@@ -87,32 +88,35 @@ async fn stop(app: &App, signal: &str) {
 fn app(config: &Config) -> Result<App, Box<dyn Error>> {
     let is_local = config.listen.ip().is_loopback();
     config.check_strength(is_local)?;
-    let is_throw_away = !config.auth.has_keys() && is_local;
+    let is_throw_away = !config.auth.has_keys() && is_local && !config.hooks.authenticates();
     let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
-    if !auth.has_keys() && !config.allow_anonymous {
+    if !auth.has_keys() && !config.allow_anonymous && !config.hooks.authenticates() {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
-             `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
+             `openssl rand -base64 32`), auth.keys or auth.jwks_url, let your back end judge (hooks.url), or let everybody in with --allow-anonymous",
             config.listen
         )
         .into());
     }
+    let (tasks, everybody_gone) = (TaskTracker::new(), CancellationToken::new());
+    let metrics = Metrics::install(config.metrics.public)?;
     let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
         upgrader: config.upgrader()?,
         keys: Arc::new(config.api.open_by(api_key.clone())),
         api_key,
-        metrics: Metrics::install(config.metrics.public)?,
+        metrics,
         has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
         allow_anonymous: config.allow_anonymous,
         is_throw_away,
         message_limit: config.message_limit(),
-        tasks: TaskTracker::new(),
+        hooks: Hooks::start(&config.hooks, config.message_limit(), &tasks, &everybody_gone)?,
+        tasks,
         stopping: CancellationToken::new(),
-        everybody_gone: CancellationToken::new(),
+        everybody_gone,
     })
 }
 

@@ -3,24 +3,25 @@
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::de::DeserializeOwned;
 use silverback::{Message, Refusal, Text};
 
 use super::Problem;
+use crate::media::{self, Media};
 
 /// A message: text or binary, as the content type says.
 pub(super) async fn message(headers: &HeaderMap, body: Body, limit: usize) -> Result<Message, Problem> {
     let body = read(body, limit).await?;
-    match kind(headers) {
-        Kind::Binary => Ok(Message::Binary(body)),
-        Kind::Text => Ok(Message::Text(text(body)?)),
+    match media::kind(headers.get(CONTENT_TYPE)) {
+        Media::Binary => Ok(Message::Binary(body)),
+        Media::Text => Ok(Message::Text(text(body)?)),
     }
 }
 
 /// JSON. `example` shows what it should look like.
 pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize, example: &str) -> Result<T, Problem> {
-    let (family, subtype) = media(headers);
+    let (family, subtype) = media::halves(headers.get(CONTENT_TYPE));
     let is_json = subtype == "json" || subtype.ends_with("+json");
     if headers.contains_key(CONTENT_TYPE) && !is_json {
         let title = "the body of this request is JSON, and its content type says something else";
@@ -57,53 +58,4 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
             Problem::bad_request("body-broken", "the body could not be read to its end", "send all of it, as its head says")
         }
     })
-}
-
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Binary,
-}
-
-/// What the content type makes of a body. Text is what is readable, and what says nothing: `curl --data` calls everything a form.
-fn kind(headers: &HeaderMap) -> Kind {
-    let (family, subtype) = media(headers);
-    let is_text = family == "text"
-        || matches!(&*subtype, "json" | "xml" | "x-www-form-urlencoded" | "x-ndjson" | "javascript")
-        || subtype.ends_with("+json")
-        || subtype.ends_with("+xml");
-    if is_text { Kind::Text } else { Kind::Binary }
-}
-
-/// The two halves of the content type, in lower case.
-fn media(headers: &HeaderMap) -> (String, String) {
-    let line = headers.get(CONTENT_TYPE).map_or("", |line| HeaderValue::to_str(line).unwrap_or("application/octet-stream"));
-    let media = line.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let (family, subtype) = media.split_once('/').unwrap_or(("text", ""));
-    (family.to_owned(), subtype.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_content_type_decides_between_text_and_binary() {
-        let is_text =
-            |line: &'static str| matches!(kind(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(line))])), Kind::Text);
-        for text in [
-            "text/plain",
-            "TEXT/plain; charset=utf-8",
-            "application/json",
-            "application/problem+json",
-            "application/x-www-form-urlencoded",
-            "nonsense",
-        ] {
-            assert!(is_text(text), "{text}");
-        }
-        for binary in ["application/octet-stream", "image/png", "application/cbor", "application/json-seq"] {
-            assert!(!is_text(binary), "{binary}");
-        }
-        assert!(matches!(kind(&HeaderMap::new()), Kind::Text));
-    }
 }

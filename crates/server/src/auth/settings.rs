@@ -1,17 +1,15 @@
 //! The section `[auth]` of the configuration.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::config::Secret;
+use crate::http_url::HttpUrl;
 
 /// Who may connect, and as whom.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,7 +20,7 @@ pub(crate) struct Auth {
     /// Further keys.
     pub(crate) keys: Vec<KeySetting>,
     /// Where a key set (JWKS) is served.
-    pub(crate) jwks_url: Option<JwksUrl>,
+    pub(crate) jwks_url: Option<HttpUrl>,
     /// The least time between two requests for the key set.
     #[serde(with = "humantime_serde")]
     pub(crate) jwks_min_interval: Duration,
@@ -89,45 +87,6 @@ impl From<Texts> for OneOrMore {
             Texts::One(text) => Self(vec![text]),
             Texts::More(texts) => Self(texts),
         }
-    }
-}
-
-/// The address of a key set. Its query, which may hold a secret, is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct JwksUrl(pub(crate) Uri);
-
-impl JwksUrl {
-    pub(crate) fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
-    }
-
-    pub(crate) fn is_local(&self) -> bool {
-        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    }
-}
-
-impl TryFrom<String> for JwksUrl {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
-        let is_good =
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
-        if is_good { Ok(Self(uri)) } else { Err("it is not an address with http:// or https:// and no user in it") }
-    }
-}
-
-impl fmt::Display for JwksUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |host| host.as_str()), self.0.path())
-    }
-}
-
-impl fmt::Debug for JwksUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
