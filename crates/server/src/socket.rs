@@ -35,9 +35,7 @@ impl App {
         let app = self.clone();
         async move {
             let admitted = match judged {
-                Ok((acceptance, presented)) => {
-                    app.reserve(presented, asking, remote, &handshake).await.map(|place| (acceptance, place))
-                }
+                Ok((acceptance, presented)) => app.reserve(presented, asking, remote, &handshake).await.map(|place| (acceptance, place)),
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = &admitted {
@@ -76,9 +74,7 @@ impl App {
             (None, _) => Ok(None),
             (Some(_), None) if is_asked_on => Ok(None),
             (Some(presented), None) => Err(TokenError::NoKeys.refusal(Some(presented.source))),
-            (Some(presented), Some(auth)) => {
-                auth.check(&presented).await.map(Some).map_err(|error| error.refusal(Some(presented.source)))
-            }
+            (Some(presented), Some(auth)) => auth.check(&presented).await.map(Some).map_err(|error| error.refusal(Some(presented.source))),
         }
     }
 

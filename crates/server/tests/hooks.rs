@@ -104,8 +104,7 @@ fn a_message_is_sent_again_with_the_same_id_until_the_back_end_has_it_and_later_
     let back_end = BackEnd::start(move |hook| match hook.text() {
         "first" if failures > 0 => {
             failures -= 1;
-            [Some((500, "", Vec::new())), Some((429, "", Vec::new())), None][failures]
-                .clone()
+            [Some((500, "", Vec::new())), Some((429, "", Vec::new())), None][failures].clone()
         }
         _ => Some(taken()),
     });
@@ -123,7 +122,8 @@ fn a_message_is_sent_again_with_the_same_id_until_the_back_end_has_it_and_later_
 
 #[test]
 fn a_session_whose_message_is_given_up_is_closed_and_later_messages_are_not_sent() {
-    let (back_end, spool) = (BackEnd::start(|hook| if hook.kind() == "message" { Some((500, "", Vec::new())) } else { Some(taken()) }), Directory::new());
+    let (back_end, spool) =
+        (BackEnd::start(|hook| if hook.kind() == "message" { Some((500, "", Vec::new())) } else { Some(taken()) }), Directory::new());
     let server = hooked(&back_end.configuration("give_up_after = \"300ms\""), &spool);
     let mut socket = server.join("alice");
     socket.text("first");

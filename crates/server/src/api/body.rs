@@ -2,8 +2,8 @@
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
 use silverback::{Message, Refusal, Text};
 

@@ -89,7 +89,7 @@ impl Hooks {
         match self.courier.ask(&event, self.settings.connect_timeout).await {
             Ok(answer) if answer.is_good() => {
                 let admitted = admitted(by_token, &answer);
-                meter::handshake(if admitted.is_ok() { "allowed" } else { "down_refused" });
+                meter::handshake(if admitted.is_ok() { "allowed" } else { "nonsense" });
                 admitted.map_err(|problem| {
                     self.log.warn(|more| tracing::error!(problem, more, "the back end's answer to a handshake makes no sense"));
                     nonsense()
@@ -128,11 +128,7 @@ fn admitted(by_token: Option<Verified>, answer: &Answer) -> Result<Option<Verifi
         (Some(verified), Some(user)) => Verified { user, ..verified },
         (None, Some(user)) => Verified { user, device: None, attributes: Attributes::default(), expires_at: None, source: "hook" },
     };
-    Ok(Some(Verified {
-        device: said.device.or(verified.device),
-        attributes: attributes.unwrap_or(verified.attributes),
-        ..verified
-    }))
+    Ok(Some(Verified { device: said.device.or(verified.device), attributes: attributes.unwrap_or(verified.attributes), ..verified }))
 }
 
 /// The back end will not have somebody, with its status and its reason.

@@ -149,8 +149,7 @@ impl Backend {
 
 /// Whether the same answer would come again: the back end will not have the event.
 fn is_final(status: StatusCode) -> bool {
-    status.is_client_error()
-        && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+    status.is_client_error() && !matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// `Retry-After` in seconds; one with a date is passed over.

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::backend::{Answer, Backend, Failure};
 use super::breaker::Breaker;
 use super::event::Event;
-use super::seldom::Seldom;
 use super::meter;
+use super::seldom::Seldom;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use http::HeaderValue;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName};
 use serde::{Deserialize, Serialize};
 use silverback::Message;
 use silverback_hub::SessionInfo;

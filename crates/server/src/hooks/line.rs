@@ -135,7 +135,8 @@ impl Hooks {
             }
             Outcome::GivenUp(Failure::Stopping) if is_kept => "kept",
             Outcome::GivenUp(failure) => {
-                self.log.warn(|more| tracing::error!(id = event.id, %failure, more, "an event is given up: the back end will not hear of it"));
+                self.log
+                    .warn(|more| tracing::error!(id = event.id, %failure, more, "an event is given up: the back end will not hear of it"));
                 "given_up"
             }
         };
@@ -190,7 +191,9 @@ impl Line {
             }
             Outcome::GivenUp(failure) => {
                 self.give_up();
-                self.hooks.log.warn(|more| tracing::error!(id = event.id, %failure, more, "a message is given up, and its session is closed"));
+                self.hooks
+                    .log
+                    .warn(|more| tracing::error!(id = event.id, %failure, more, "a message is given up, and its session is closed"));
                 Told::GivenUp { number }
             }
         }

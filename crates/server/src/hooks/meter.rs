@@ -6,7 +6,7 @@
 //! | `silverback_hooks_requests_total` | counter | `event`; `outcome`: `2xx`, `4xx`, `status`, `unreachable`, `slow`, `broken` |
 //! | `silverback_hooks_request_seconds` | histogram | `event` |
 //! | `silverback_hooks_retries_total` | counter | `event` |
-//! | `silverback_hooks_handshakes_total` | counter | `outcome`: `allowed`, `refused`, `down_refused`, `down_allowed` |
+//! | `silverback_hooks_handshakes_total` | counter | `outcome`: `allowed`, `refused`, `nonsense`, `down_refused`, `down_allowed` |
 //! | `silverback_hooks_answers_lost_total` | counter | `why`: `too_large`, `not_utf8`, `session_ended` |
 //! | `silverback_hooks_breaker` | gauge: 0 closed, 1 half-open, 2 open | |
 //! | `silverback_hooks_requests_under_way` | gauge | |

@@ -134,7 +134,10 @@ impl Settings {
         match Signer::new(&self.secret.0) {
             Ok(_) => {}
             Err(KeyError::None) => {
-                return fail("hooks.secret", "is missing: make one with `echo whsec_$(openssl rand -base64 32)`, for here and for the back end");
+                return fail(
+                    "hooks.secret",
+                    "is missing: make one with `echo whsec_$(openssl rand -base64 32)`, for here and for the back end",
+                );
             }
             Err(error) => return Err(("hooks.secret", error.to_string())),
         }

@@ -96,10 +96,14 @@ impl BackEnd {
     pub(crate) fn wait_for(&self, kind: &str, count: usize) -> Vec<Hook> {
         let of_kind = |received: &[Hook]| received.iter().filter(|hook| hook.kind() == kind).cloned().collect::<Vec<_>>();
         let received = self.shared.received.lock().unwrap();
-        let (received, _) =
-            self.shared.changed.wait_timeout_while(received, DEADLINE, |received| of_kind(received).len() < count).unwrap();
+        let (received, _) = self.shared.changed.wait_timeout_while(received, DEADLINE, |received| of_kind(received).len() < count).unwrap();
         let found = of_kind(&received);
-        assert!(found.len() >= count, "{} of {count} events {kind:?}: {:?}", found.len(), received.iter().map(Hook::kind).collect::<Vec<_>>());
+        assert!(
+            found.len() >= count,
+            "{} of {count} events {kind:?}: {:?}",
+            found.len(),
+            received.iter().map(Hook::kind).collect::<Vec<_>>()
+        );
         found
     }
 
@@ -113,7 +117,8 @@ impl Shared {
     fn serve(&self, mut stream: TcpStream) {
         let mut read = Vec::new();
         loop {
-            let Some(head_end) = fill(&mut stream, &mut read, |read| read.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)) else {
+            let Some(head_end) = fill(&mut stream, &mut read, |read| read.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4))
+            else {
                 return;
             };
             let head = String::from_utf8(read.drain(..head_end).collect()).unwrap();

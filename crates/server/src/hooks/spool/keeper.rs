@@ -70,7 +70,8 @@ impl Spool {
         let mut first_of = std::collections::HashMap::new();
         let entries: Vec<(Sequence, bool)> = log.entries().collect();
         for (sequence, is_delivered) in entries {
-            let Some((size, event)) = log.read(sequence).and_then(|bytes| Some((Record::size(bytes.len()), Event::restored(&bytes)?))) else {
+            let Some((size, event)) = log.read(sequence).and_then(|bytes| Some((Record::size(bytes.len()), Event::restored(&bytes)?)))
+            else {
                 tracing::error!(sequence, "an event of the spool cannot be read, and is lost");
                 log.remove(sequence);
                 continue;

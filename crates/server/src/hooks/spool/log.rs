@@ -181,8 +181,12 @@ impl Log {
         let unwritten = std::mem::take(&mut self.unwritten);
         if let Err(error) = self.newest.write(&unwritten, is_urgent && self.is_synced) {
             let Segment { number, committed, .. } = self.newest;
-            let lost: Vec<Sequence> =
-                self.index.iter().filter(|(_, entry)| entry.segment == number && entry.offset >= committed).map(|(sequence, _)| *sequence).collect();
+            let lost: Vec<Sequence> = self
+                .index
+                .iter()
+                .filter(|(_, entry)| entry.segment == number && entry.offset >= committed)
+                .map(|(sequence, _)| *sequence)
+                .collect();
             lost.into_iter().for_each(|sequence| self.forget(sequence));
             self.segments.entry(number).or_default().bytes = committed;
             return Err(error);

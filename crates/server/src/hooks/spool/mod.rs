@@ -15,8 +15,8 @@ mod keeper;
 mod log;
 mod record;
 
-pub(super) use keeper::{Left, Spool};
 pub(crate) use keeper::Room;
+pub(super) use keeper::{Left, Spool};
 pub(super) use record::Sequence;
 
 use std::io;
