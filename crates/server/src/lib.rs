@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
+//!                           │              └─ hooks: the back end is asked first, and told of all that follows
 //!                           └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
 //! ```
 //!

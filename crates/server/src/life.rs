@@ -73,7 +73,8 @@ async fn listen(lease: &mut Lease, line: &mut Option<Line>, of: Arc<SessionInfo>
         rx.show(&message);
         tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
         let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
-        if !lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx)).await {
+        // Boxed: whoever says nothing holds no room for it.
+        if !lease.while_it_lasts(&of, &tx, Box::pin(deliver(line, &message, &tx))).await {
             lease.notes.add("a message was given up: the back end could not be reached");
             while let Some(message) = rx.recv_unseen().await {
                 if renewal::asked(&message).is_none() {

@@ -187,7 +187,8 @@ fn while_the_back_end_is_down_handshakes_are_refused_or_allowed_by_their_token()
         let outcome = if allows { "down_allowed" } else { "down_refused" };
         assert!(metrics.contains(&format!("silverback_hooks_handshakes_total{{outcome=\"{outcome}\"}}")), "{metrics}");
         back_end.answers(|_| Some(taken()));
-        server.log_with("left alone");
+        let log = server.log_with("left alone");
+        assert!(!log.contains("hush-hush-query") && !log.contains(HOOK_SECRET), "{log}");
         drop(server);
         back_end.answers(|_| None);
     }
@@ -290,4 +291,46 @@ fn what_is_configured_wrongly_is_named_with_its_cure_and_without_the_secret() {
         assert!(!run.is_good && run.stderr.contains(part), "{text}: {}", run.stderr);
         assert!(!run.stderr.contains("hush-hush"), "{}", run.stderr);
     }
+}
+
+#[test]
+fn every_metric_of_hooks_is_in_the_guide_and_no_other() {
+    let names = |file: &str| {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        words.filter(|word| word.starts_with("silverback_hooks_")).map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let (counted, documented) = (names("src/hooks/meter.rs"), names("../../docs/hooks.md"));
+    assert!(counted.len() > 10, "{counted:?}");
+    assert_eq!(counted, documented);
+}
+
+#[test]
+fn what_hooks_count_is_shown_and_names_nobody() {
+    let (back_end, spool) = (BackEnd::agreeable(), Directory::new());
+    let server = hooked(&back_end.configuration(""), &spool);
+    let mut socket = server.join("alice");
+    socket.text("hello");
+    back_end.wait_for("message", 1);
+    let deadline = std::time::Instant::now() + client::DEADLINE;
+    let metrics = loop {
+        let metrics = server.ask(server.api("GET", "/metrics")).body;
+        if metrics.contains("silverback_hooks_events_total{event=\"message\",outcome=\"taken\"} 1\n") {
+            break metrics;
+        }
+        assert!(std::time::Instant::now() < deadline, "{metrics}");
+    };
+    for line in [
+        "silverback_hooks_breaker 0\n",
+        "silverback_hooks_handshakes_total{outcome=\"allowed\"} 1\n",
+        "silverback_hooks_events_total{event=\"connected\",outcome=\"taken\"} 1\n",
+        "silverback_hooks_requests_total{event=\"connect\",outcome=\"2xx\"} 1\n",
+        "silverback_hooks_request_seconds_count{event=\"message\"} 1\n",
+        "silverback_hooks_waiting{event=\"message\"} 0\n",
+        "silverback_hooks_requests_under_way 0\n",
+        "silverback_hooks_spool_events 1\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
+    assert!(!metrics.contains("alice"), "no user is a label");
 }

@@ -91,7 +91,7 @@ impl Hooks {
                 let admitted = admitted(by_token, &answer);
                 meter::handshake(if admitted.is_ok() { "allowed" } else { "nonsense" });
                 admitted.map_err(|problem| {
-                    self.log.warn(|more| tracing::error!(problem, more, "the back end's answer to a handshake makes no sense"));
+                    self.log.nonsense.warn(|more| tracing::error!(problem, more, "the back end's answer to a handshake makes no sense"));
                     nonsense()
                 })
             }

@@ -130,12 +130,13 @@ impl Hooks {
             Outcome::Taken(_) => "taken",
             Outcome::Refused(answer) => {
                 let (status, reason) = (answer.status.as_u16(), answer.reason());
-                self.log.warn(|more| tracing::warn!(id = event.id, status, reason, more, "the back end will not have an event"));
+                self.log.refused.warn(|more| tracing::warn!(id = event.id, status, reason, more, "the back end will not have an event"));
                 "refused"
             }
             Outcome::GivenUp(Failure::Stopping) if is_kept => "kept",
             Outcome::GivenUp(failure) => {
                 self.log
+                    .given_up
                     .warn(|more| tracing::error!(id = event.id, %failure, more, "an event is given up: the back end will not hear of it"));
                 "given_up"
             }
@@ -185,7 +186,10 @@ impl Line {
                 self.messages.refused += 1;
                 meter::event(Kind::Message, "refused", 1);
                 let (status, reason) = (answer.status.as_u16(), answer.reason());
-                self.hooks.log.warn(|more| tracing::info!(id = event.id, status, reason, more, "the back end will not have a message"));
+                self.hooks
+                    .log
+                    .refused
+                    .warn(|more| tracing::info!(id = event.id, status, reason, more, "the back end will not have a message"));
                 let told = json!({ "type": "silverback.message.refused", "number": number, "status": status, "reason": reason });
                 Told::Refused(Message::text(told.to_string()))
             }
@@ -218,7 +222,10 @@ impl Line {
     fn answer(&self, Answer { headers, body, .. }: Answer, event: &Event) -> Option<Message> {
         let lost = |why: &'static str| {
             meter::answer_lost(why);
-            self.hooks.log.warn(|more| tracing::error!(id = event.id, why, more, "the back end's answer to a message cannot be sent on"));
+            self.hooks
+                .log
+                .answer_lost
+                .warn(|more| tracing::error!(id = event.id, why, more, "the back end's answer to a message cannot be sent on"));
             None
         };
         match body {

@@ -47,7 +47,16 @@ pub(crate) struct Hooks {
     spool: Option<Spool>,
     /// Every task that tells something.
     tasks: TaskTracker,
-    log: Seldom,
+    log: Lines,
+}
+
+/// The lines of the log that clients and the back end can cause.
+#[derive(Debug, Default)]
+struct Lines {
+    refused: Seldom,
+    given_up: Seldom,
+    answer_lost: Seldom,
+    nonsense: Seldom,
 }
 
 /// Why there are no hooks.
@@ -79,7 +88,7 @@ impl Hooks {
         // So much for a message's answer; what else is answered is small.
         let backend = Backend::new(settings, settings.concurrency, message_limit.max(asking::LARGEST_ANSWER))?;
         let courier = Courier::new(backend, settings.concurrency, settings.timeout, stopped.clone());
-        let mut hooks = Self { settings: settings.clone(), courier, spool: None, tasks: tasks.clone(), log: Seldom::default() };
+        let mut hooks = Self { settings: settings.clone(), courier, spool: None, tasks: tasks.clone(), log: Lines::default() };
         if !hooks.settings.wants(Kind::Connected) && !hooks.settings.wants(Kind::Ended) {
             return Ok(Some(Arc::new(hooks)));
         }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
 
 use super::SpoolError;
@@ -66,7 +66,8 @@ impl Log {
 
     fn open_with(directory: &Path, is_synced: bool, segment_size: u64) -> Result<Self, SpoolError> {
         let unusable = |source| SpoolError::Directory { directory: directory.to_owned(), source };
-        fs::create_dir_all(directory).map_err(unusable)?;
+        // What is in it is about people: nobody else's business on this machine.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(unusable)?;
         let lock = File::create(directory.join("lock")).map_err(unusable)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => SpoolError::InUse(directory.to_owned()),
