@@ -34,7 +34,7 @@ pub struct Noted {
     pub session: String,
     /// The event's id.
     pub id: String,
-    /// Of a message, what it says.
+    /// Of a message, what it says; of an end, how many messages were given up.
     pub text: String,
 }
 

@@ -66,11 +66,12 @@ fn is_a_chat(mut command: Command) -> Result<()> {
         hears(&mut alice, "* bob ö has left")
     };
     conversation().map_err(|failure: Failure| back_end.failure(format!("{failure}; and the server: {}", server.process.printed())))?;
-    match join("admin") {
-        Err(refused) if refused.to_string().contains("nobody is called admin here") => {}
-        Err(other) => return Err(other),
-        Ok(_) => return Err(Failure::new("admin was let in")),
-    }
+    let admin = server
+        .curl("GET", "/ws")?
+        .asking_for_a_websocket()
+        .header("Authorization", &format!("Bearer {}", server.token("admin")?))
+        .send()?;
+    assert!(admin.status == 403 && admin.body.contains("nobody is called admin here"), "{admin:?}");
     let forged = Curl::new(&Place::Here, "POST", url)?.header("webhook-id", "1").header("webhook-timestamp", "1700000000");
     let answer =
         forged.header("webhook-signature", "v1,AAAA").header("ce-type", "silverback.message").body("text/plain", "hello").send()?;

@@ -1,12 +1,14 @@
 //! `back_end ADDRESS FILE`: a back end that takes every event of the hooks. It is made to be killed.
 //!
-//! Before it answers, it adds a line to the file: `KIND SESSION ID BODY`, the body of messages only. It says `listening on ADDRESS`.
+//! Before it answers, it adds a line to the file: `KIND SESSION ID TEXT`. The text is that of a message, or how many were given up by a session that
+//! ended. It says `listening on ADDRESS`.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::sync::Arc;
 
+use serde_json::Value;
 use silverback_conformance::{Failure, Result};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +43,11 @@ async fn serve(stream: TcpStream, file: Arc<File>) -> Result<()> {
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;
         let kind = header("ce-type").rsplit('.').next().unwrap_or_default();
-        let shown = if kind == "message" { String::from_utf8_lossy(&body) } else { "".into() };
+        let shown = match kind {
+            "message" => String::from_utf8_lossy(&body).into_owned(),
+            "ended" => serde_json::from_slice::<Value>(&body)?["messages"]["given_up"].to_string(),
+            _ => String::new(),
+        };
         let told = format!("{kind} {} {} {shown}\n", header("ce-session"), header("webhook-id"));
         (&*file).write_all(told.as_bytes())?; // one write is one line, also when this is killed
         stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;

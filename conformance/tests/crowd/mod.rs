@@ -37,6 +37,8 @@ pub(crate) struct Left {
     pub(crate) said: Vec<String>,
     /// The number of the message that was given up, where the server said so.
     pub(crate) told: Option<usize>,
+    /// Whether it was the first to close.
+    pub(crate) has_left: bool,
 }
 
 impl Crowd {
@@ -84,17 +86,16 @@ impl Crowd {
 }
 
 async fn obey(number: usize, mut socket: WebSocketStream<TcpStream>, mut orders: watch::Receiver<Orders>) -> Result<Left> {
-    let mut left = Left { said: Vec::new(), told: None };
-    let mut is_leaving = false;
+    let mut left = Left { said: Vec::new(), told: None, has_left: false };
     loop {
         let Orders { round, leaving } = *orders.borrow_and_update();
-        while left.said.len() < round && !is_leaving && left.told.is_none() {
+        while left.said.len() < round && !left.has_left && left.told.is_none() {
             let text = format!("{number}:{}", left.said.len() + 1);
             left.said.push(text.clone());
             socket.send(Message::text(text)).await?;
         }
-        if number < leaving && !is_leaving {
-            is_leaving = true;
+        if number < leaving && !left.has_left {
+            left.has_left = true;
             socket.close(None).await?;
         }
         tokio::select! {

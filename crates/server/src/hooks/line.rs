@@ -197,6 +197,7 @@ impl Line {
                 self.give_up();
                 self.hooks
                     .log
+                    .given_up
                     .warn(|more| tracing::error!(id = event.id, %failure, more, "a message is given up, and its session is closed"));
                 Told::GivenUp { number }
             }
