@@ -37,7 +37,8 @@ fn five_thousand_send_through_a_back_end_that_is_killed_three_times() -> Result<
     let place = Scratch::new()?;
     let mut back_end = BackEnd::start(&place)?;
     let url = format!("http://{}/hooks", back_end.address);
-    let more = "events = [\"connected\", \"message\", \"ended\"]\ngive_up_after = \"200s\"";
+    let more = "events = [\"connected\", \"message\", \"ended\"]\ngive_up_after = \"200s\"\n\
+                [heartbeat]\nping_after = \"200s\"\ndead_after = \"300s\""; // this process may be starved for long
     let server = server(&place, &url, more)?;
     let crowd = Crowd::connect(server.address, &server.token("everybody")?, CROWD, IN_THE_END)?;
     back_end.wait_for("connected", CROWD, IN_THE_END)?;
@@ -67,7 +68,7 @@ fn five_thousand_send_through_a_back_end_that_is_killed_three_times() -> Result<
         for (number, text) in (1..).zip(&one.said).filter(|(_, text)| !delivered.contains(&***text)) {
             missing += 1;
             let is_told = one.has_left || one.told.is_some_and(|given_up| given_up <= number);
-            assert!(is_told, "the client was not told of {text:?}: {}", server.process.printed());
+            assert!(is_told, "the client was not told of {text:?}; its end: {}; the server: {}", one.end, server.process.printed());
         }
     }
     let reported: usize = noted.iter().filter(|noted| noted.kind == "ended").filter_map(|noted| noted.text.parse::<usize>().ok()).sum();

@@ -39,6 +39,8 @@ pub(crate) struct Left {
     pub(crate) told: Option<usize>,
     /// Whether it was the first to close.
     pub(crate) has_left: bool,
+    /// What it read last.
+    pub(crate) end: String,
 }
 
 impl Crowd {
@@ -86,7 +88,7 @@ impl Crowd {
 }
 
 async fn obey(number: usize, mut socket: WebSocketStream<TcpStream>, mut orders: watch::Receiver<Orders>) -> Result<Left> {
-    let mut left = Left { said: Vec::new(), told: None, has_left: false };
+    let mut left = Left { said: Vec::new(), told: None, has_left: false, end: String::new() };
     loop {
         let Orders { round, leaving } = *orders.borrow_and_update();
         while left.said.len() < round && !left.has_left && left.told.is_none() {
@@ -100,7 +102,7 @@ async fn obey(number: usize, mut socket: WebSocketStream<TcpStream>, mut orders:
         }
         tokio::select! {
             changed = orders.changed() => if changed.is_err() { return Ok(left) },
-            message = socket.next() => match message {
+            message = socket.next() => match message.inspect(|last| left.end = format!("{last:?}")) {
                 Some(Ok(Message::Close(Some(frame)))) if u16::from(frame.code) == 1013 => {
                     // "the back end did not take message 7: send it again later"
                     left.told = frame.reason.split_whitespace().find_map(|word| word.trim_end_matches(':').parse().ok());

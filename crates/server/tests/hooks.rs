@@ -135,6 +135,39 @@ fn a_session_whose_message_is_given_up_is_closed_and_later_messages_are_not_sent
 }
 
 #[test]
+fn what_a_client_said_before_it_left_is_delivered_before_its_end_is_told() {
+    for says_close in [true, false] {
+        let (back_end, spool) = (BackEnd::agreeable(), Directory::new());
+        let (go_on, may_go_on) = std::sync::mpsc::sync_channel::<()>(1);
+        back_end.answers(move |hook| {
+            if hook.text() == "one" {
+                may_go_on.recv_timeout(client::DEADLINE).unwrap();
+            }
+            Some(taken())
+        });
+        let server = hooked(&back_end.configuration(""), &spool);
+        let mut socket = server.join("alice");
+        for text in ["one", "two", "three"] {
+            socket.text(text);
+        }
+        if says_close {
+            socket.close(1000, "");
+            assert_eq!(socket.closed_and_answered().0, 1000);
+        } else {
+            socket.client.finish();
+            socket.client.wait_for_end();
+        }
+        go_on.send(()).unwrap();
+        let end = back_end.wait_for("ended", 1)[0].json();
+        assert_eq!(end["messages"], json!({ "taken": 3, "refused": 0, "given_up": 0 }));
+        let told = back_end.received();
+        let texts: Vec<&str> = told[2..5].iter().map(|hook| hook.text()).collect();
+        assert_eq!(texts, ["one", "two", "three"]);
+        assert_eq!(told[5].kind(), "ended");
+    }
+}
+
+#[test]
 fn the_back_end_says_who_comes_and_who_does_not() {
     let back_end = BackEnd::start(|hook| {
         let asked = hook.json();
