@@ -58,7 +58,11 @@ async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: 
     match app.admit(handshake.request(), remote).await {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, reservation)) => life::run(app.join(reservation, handshake.open(acceptance)), app.auth.clone()).await,
+        Ok((acceptance, reservation)) => {
+            let session = app.join(reservation, handshake.open(acceptance));
+            // A task of its own, without the room that a handshake and requests would need in it.
+            app.tasks.spawn(life::run(session, app.auth.clone()));
+        }
     }
 }
 

@@ -54,6 +54,16 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
         Self { driver, shared, room: Room::default(), handler }
     }
 
+    /// With a handler, whose panic ends the connection even if it comes before its first await.
+    pub(crate) fn begin(driver: Driver, shared: Arc<Shared>, handler: impl FnOnce() -> F) -> Self {
+        let mut run = Self::new(driver, shared, None);
+        match catch_unwind(AssertUnwindSafe(handler)) {
+            Ok(handler) => run.handler = Some(Box::pin(handler)),
+            Err(panic) => run.panicked(&*panic),
+        }
+        run
+    }
+
     /// Ready when the handler and the connection have ended; the report is the driver's.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.driver.grant_reads();
@@ -128,13 +138,19 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
                 (CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"), format!("the handler failed: {error}").into())
             }
             Err(panic) => {
-                let panic = message_of(&*panic);
-                tracing::error!(panic, "a handler panicked; its connection is closed with 1011");
-                (CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error"), format!("the handler panicked: {panic}").into())
+                self.handler = None;
+                return self.panicked(&*panic);
             }
         };
         self.handler = None;
         self.shared.ask_to_close(frame, cause);
+    }
+
+    fn panicked(&self, panic: &(dyn Any + Send)) {
+        let panic = message_of(panic);
+        tracing::error!(panic, "a handler panicked; its connection is closed with 1011");
+        let frame = CloseFrame::new(CloseCode::INTERNAL_ERROR, "internal error");
+        self.shared.ask_to_close(frame, format!("the handler panicked: {panic}").into());
     }
 }
 

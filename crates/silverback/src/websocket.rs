@@ -395,19 +395,20 @@ impl WebSocket {
     /// println!("{report}");
     /// # }
     /// ```
-    pub async fn run<H, F>(mut self, handler: H) -> Arc<CloseReport>
+    pub fn run<H, F>(mut self, handler: H) -> impl Future<Output = Arc<CloseReport>>
     where
         H: FnOnce(Sender, Receiver) -> F,
         F: Future<Output = HandlerResult>,
     {
         let (tx, rx) = self.handles();
-        // In an async block, so that a panic before the handler's first await is caught as well.
-        let handler = Box::pin(async move { handler(tx, rx).await });
         let shared = self.shared().clone();
         let span = span(&self.driver);
-        let mut run = Run::new(self.driver, shared, Some(handler));
-        poll_fn(|cx| span.in_scope(|| run.poll(cx))).await;
-        run.shared.ended().await
+        let mut run = span.in_scope(|| Run::begin(self.driver, shared, || handler(tx, rx)));
+        // What is above is no part of the future, so that it is no larger than what it runs.
+        async move {
+            poll_fn(|cx| span.in_scope(|| run.poll(cx))).await;
+            run.shared.ended().await
+        }
     }
 
     /// Takes the connection apart into its handles and the future that looks after it, which is usually spawned:
@@ -453,7 +454,7 @@ impl WebSocket {
 
 /// What is logged while a connection is driven belongs to it.
 fn span(driver: &Driver) -> tracing::Span {
-    tracing::info_span!("websocket", id = %driver.id(), role = ?driver.role())
+    tracing::debug_span!("websocket", id = %driver.id(), role = ?driver.role())
 }
 
 impl fmt::Debug for WebSocket {
