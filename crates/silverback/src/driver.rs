@@ -242,7 +242,7 @@ impl Driver {
             yield_to_others(cx);
             return Poll::Pending;
         }
-        let read = ready!(link.poll_read(cx));
+        let read = ready!(link.poll_read(&mut self.connection, cx));
         self.reads_left -= 1;
         self.read_at = now();
         match read {
