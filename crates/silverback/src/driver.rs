@@ -274,7 +274,7 @@ impl Driver {
             yield_to_others(cx);
             return Poll::Pending;
         }
-        let read = link.poll_read(cx);
+        let read = link.poll_read(&mut self.connection, cx);
         self.parked.is_reading = read.is_pending();
         let read = ready!(read);
         self.reads_left -= 1;

@@ -126,17 +126,23 @@ impl Link {
         }
     }
 
-    /// The next bytes, or the end of the transport, which is told once.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<BytesMut, TransportEnd>> {
+    /// The next bytes, or the end of the transport, which is told once. The rest of a large message is read to where it belongs.
+    pub(crate) fn poll_read(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Poll<Result<BytesMut, TransportEnd>> {
         if self.is_read_to_end {
             return self.write_failure().map_or(Poll::Pending, |failure| Poll::Ready(Err(failure)));
         }
-        // Taken, not borrowed: the stream may itself be made of a WebSocket that reads on this thread.
-        let mut buffer = READ_BUFFER.take();
-        buffer.reserve(READ_SIZE); // the same memory again, once nobody shares it
-        let read = pin!(self.transport.read_buf(&mut buffer)).poll(cx);
-        let bytes = buffer.split();
-        READ_BUFFER.set(buffer);
+        let (read, bytes) = match connection.lend() {
+            Some(mut room) => (pin!(self.transport.read_buf(&mut room)).poll(cx), room),
+            None => {
+                // Taken, not borrowed: the stream may itself be made of a WebSocket that reads on this thread.
+                let mut buffer = READ_BUFFER.take();
+                buffer.reserve(READ_SIZE); // the same memory again, once nobody shares it
+                let read = pin!(self.transport.read_buf(&mut buffer)).poll(cx);
+                let bytes = buffer.split();
+                READ_BUFFER.set(buffer);
+                (read, bytes)
+            }
+        };
         let end = match (read, self.write_failure()) {
             (Poll::Ready(Ok(1..)), _) => return Poll::Ready(Ok(bytes)),
             (_, Some(failure)) => failure,

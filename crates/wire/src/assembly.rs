@@ -7,6 +7,16 @@ use crate::{Message, Part, ProtocolError, Text};
 /// An end to what a peer can make us do for nothing. Others send a few at most, behind a flush or in front of the end.
 const EMPTY_FRAGMENTS: u16 = 1000;
 
+/// So many bytes are reserved for each that has come, if a frame promises them: a promise alone costs nothing, and a message in one frame is
+/// copied for a fifteenth at most while it grows.
+const PROMISED: usize = 16;
+
+/// Room is lent from so many bytes on. Where fewer are to come or to be reserved, reading past them saves more than not copying them.
+const LEND_FROM: usize = 32 * 1024;
+
+/// At most so much is lent at once, so that it is in the processor's cache when it is unmasked and checked.
+const LEND: usize = 256 * 1024;
+
 /// The parts of one message so far, unmasked and inflated. Text is checked as it comes, so that a bad byte is found when it arrives and not
 /// when the message ends.
 #[derive(Debug)]
@@ -48,6 +58,44 @@ impl Assembly {
             self.check()?; // a bad byte in front of the limit is found first, in whatever parts they come
         }
         if part.len() > room { Err(ProtocolError::MessageTooBig { limit }) } else { Ok(()) }
+    }
+
+    /// Adds payload of a frame of which `left` bytes, these included, are still to come. What was read into room that was [lent](Self::lend)
+    /// is where it belongs already.
+    pub(crate) fn join(&mut self, part: BytesMut, left: usize, is_last_frame: bool) -> Result<(), ProtocolError> {
+        if !self.bytes.is_empty() && self.bytes.as_ptr_range().end == part.as_ptr() {
+            self.bytes.unsplit(part);
+        } else {
+            self.make_room(part.len(), left, is_last_frame);
+            self.bytes.extend_from_slice(&part);
+        }
+        if self.is_text { self.check() } else { Ok(()) }
+    }
+
+    /// Room behind what has come, for some of the `left` bytes that are still to come of a frame. What is not given back by
+    /// [`join`](Self::join) is found again.
+    pub(crate) fn lend(&mut self, left: usize, is_last_frame: bool) -> Option<BytesMut> {
+        let size = left.min(self.bytes.len().saturating_mul(PROMISED)).min(LEND);
+        if self.is_compressed || size < LEND_FROM {
+            return None;
+        }
+        self.make_room(size, left, is_last_frame);
+        let mut room = self.bytes.split_off(self.bytes.len());
+        drop(room.split_off(size)); // the frame may end there
+        Some(room)
+    }
+
+    /// Makes room for `wanted` of the `left` bytes of a frame.
+    fn make_room(&mut self, wanted: usize, left: usize, is_last_frame: bool) {
+        if self.bytes.try_reclaim(wanted) {
+            return;
+        }
+        let here = self.bytes.len() + wanted;
+        let promised = left.min(here.saturating_mul(PROMISED));
+        let more = if is_last_frame { promised } else { promised.max(here) };
+        let mut larger = BytesMut::with_capacity(self.bytes.len() + more);
+        larger.extend_from_slice(&self.bytes);
+        self.bytes = larger;
     }
 
     /// A fragment has ended that held nothing, and it was not the last.
@@ -137,6 +185,44 @@ mod tests {
             if let Ok(Finished::Message(message)) = judged {
                 prop_assert_eq!(&message.payload()[..], &bytes[..]);
             }
+        }
+    }
+
+    #[test]
+    fn what_is_only_promised_costs_sixteen_times_what_has_come_and_never_more_than_the_promise() {
+        for (came, promised, most) in [(1000, 1 << 20, 16_000), (4000, 1 << 16, 64_000), (4096, 1 << 16, 1 << 16), (5000, 1 << 16, 1 << 16)]
+        {
+            let mut assembly = Assembly::new(false, false);
+            assert_eq!(assembly.join(BytesMut::zeroed(came), promised, true), Ok(()));
+            assert_eq!(assembly.bytes.capacity(), most);
+        }
+    }
+
+    #[test]
+    fn a_message_in_small_fragments_grows_by_doubling() {
+        let mut assembly = Assembly::new(false, false);
+        let mut moved = 0;
+        for _ in 0..1000 {
+            let before = assembly.bytes.as_ptr();
+            assert_eq!(assembly.join(BytesMut::zeroed(100), 100, false), Ok(()));
+            moved += usize::from(assembly.bytes.as_ptr() != before);
+        }
+        assert!(moved <= 11 && assembly.bytes.capacity() <= 2 * 100_000, "{moved} times, {} bytes", assembly.bytes.capacity());
+    }
+
+    #[test]
+    fn room_is_lent_from_a_size_on_up_to_the_end_of_the_frame_and_to_a_size() {
+        for (left, lent) in
+            [(LEND_FROM - 1, None), (LEND_FROM, Some(LEND_FROM)), (LEND_FROM + 1, Some(LEND_FROM + 1)), (LEND + 1, Some(LEND))]
+        {
+            let mut assembly = Assembly::new(false, false);
+            assert_eq!(assembly.join(BytesMut::zeroed(LEND), LEND + left, true), Ok(()));
+            assert_eq!(assembly.lend(left, true).map(|room| room.capacity()), lent);
+        }
+        for (came, lent) in [(LEND_FROM / PROMISED - 1, None), (LEND_FROM / PROMISED, Some(LEND_FROM))] {
+            let mut assembly = Assembly::new(false, false);
+            assert_eq!(assembly.join(BytesMut::zeroed(came), 1 << 20, true), Ok(()));
+            assert_eq!(assembly.lend((1 << 20) - came, true).map(|room| room.capacity()), lent);
         }
     }
 

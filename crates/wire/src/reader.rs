@@ -62,6 +62,15 @@ impl Reader {
         }
     }
 
+    /// Room for what is read next, where that belongs to a large message.
+    pub(crate) fn lend(&mut self, config: &Config) -> Option<BytesMut> {
+        let Position::Payload { fin, left, .. } = self.at else { return None };
+        if !self.input.is_empty() || config.part_size.is_some() {
+            return None;
+        }
+        self.message.as_mut()?.lend(left, fin)
+    }
+
     /// Drops everything. Used once nothing that arrives matters any more.
     pub(crate) fn clear(&mut self) {
         *self = Self { frames: self.frames, ..Self::default() };
@@ -155,7 +164,11 @@ impl Reader {
                         return Ok(self.wait());
                     }
                     let here = left.min(self.input.len()).min(self.room_in_part(config));
-                    let part = self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?;
+                    let part = if self.is_joined(config) {
+                        self.join_part(mask, taken, here, left, fin)?
+                    } else {
+                        self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?
+                    };
                     let (taken, left) = (taken + part, left - part);
                     self.at = Position::Payload { fin, mask, taken, left };
                     if let Some(part) = self.cut_part(config) {
@@ -249,6 +262,22 @@ impl Reader {
             Opcode::Ping => Incoming::Ping(payload),
             _ => Incoming::Pong(payload),
         })
+    }
+
+    /// Whether the message becomes one piece of the bytes that arrive.
+    fn is_joined(&self, config: &Config) -> bool {
+        config.part_size.is_none() && self.message.as_ref().is_some_and(|message| !message.is_compressed)
+    }
+
+    /// Moves what is here of the payload of a data frame to its message. Tells how many bytes that is.
+    fn join_part(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize, left: usize, fin: bool) -> Result<usize, ProtocolError> {
+        let _ = self.unmasked(mask, taken, length);
+        self.unmasked = 0;
+        let Some(message) = &mut self.message else { return Ok(0) }; // there is one wherever there is payload
+        let part = if length == self.input.len() { std::mem::take(&mut self.input) } else { self.input.split_to(length) };
+        message.arrived(length);
+        message.join(part, left, fin)?;
+        Ok(length)
     }
 
     /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it. Tells how many bytes it took.

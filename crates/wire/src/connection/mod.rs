@@ -150,6 +150,7 @@ pub struct Written {
 ///
 /// | when | call | and then |
 /// | --- | --- | --- |
+/// | bytes are to be read | [`lend`](Self::lend), if there is much to read | `receive` |
 /// | bytes were read | [`receive`](Self::receive) | `poll_event` |
 /// | the transport ended or failed | [`transport_ended`](Self::transport_ended) | `report` |
 /// | the application sends | [`send`](Self::send), [`send_part`](Self::send_part), [`send_prepared`](Self::send_prepared), [`close`](Self::close) | `poll_transmit` |
@@ -324,6 +325,35 @@ impl Connection {
         if matches!(self.state, State::Open | State::Closing { .. }) {
             self.reader.feed(bytes);
         }
+    }
+
+    /// Room inside the message that is arriving, if it is a large one: what is read into this buffer, up to its capacity, and given to
+    /// [`receive`](Self::receive) is not copied any more. `None` wherever the next bytes may be read into any buffer. That may always be done instead;
+    /// a buffer that was lent may be dropped, and lent again.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use bytes::{BufMut, BytesMut};
+    /// # use silverback_wire::{Connection, Event, Message, Role};
+    /// # let now = Instant::now();
+    /// # let mut client = Connection::new(Role::Client, Arc::default(), now);
+    /// assert!(client.lend().is_none());
+    /// let header = b"\x82\x7f\0\0\0\0\0\x01\x86\xa0"; // of 100,000 bytes
+    /// client.receive(BytesMut::from(&[&header[..], &[1; 20_000]].concat()[..]), now);
+    /// assert_eq!(client.poll_event(now), None);
+    ///
+    /// let mut room = client.lend().expect("a large message is arriving");
+    /// assert_eq!(room.capacity(), 80_000); // it ends there
+    /// room.put_bytes(1, 80_000); // or `socket.read_buf(&mut room)`
+    /// client.receive(room, now);
+    /// assert_eq!(client.poll_event(now), Some(Event::Message(vec![1; 100_000].into())));
+    /// ```
+    #[must_use]
+    pub fn lend(&mut self) -> Option<BytesMut> {
+        if !matches!(self.state, State::Open | State::Closing { .. }) || self.announced.is_some() {
+            return None;
+        }
+        self.reader.lend(&self.config)
     }
 
     /// What arrived next, or `None` when more bytes are needed or nothing more will come. Control frames are answered here
