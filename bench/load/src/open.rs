@@ -22,7 +22,7 @@ enum Handshake {
 
 /// Opens this many connections; `first` is the number of the first of them.
 pub(crate) fn open(common: &Common, first: usize, count: usize) -> Result<Vec<OwnedFd>> {
-    let request = common.request();
+    let request = common.request()?;
     let mut poll = Poll::new(common.handshakes)?;
     let mut slots: Vec<Option<Handshake>> = (0..common.handshakes.max(1)).map(|_| None).collect();
     let mut free: Vec<usize> = (0..slots.len()).rev().collect();

@@ -1,9 +1,12 @@
 //! Where connections go, where they come from, and what they ask for: options that every mode has.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+
+use crate::failure::{Context as _, Result};
 
 #[derive(Args, Clone)]
 pub(crate) struct Common {
@@ -25,9 +28,9 @@ pub(crate) struct Common {
     /// The path of the handshake
     #[arg(long, default_value = "/")]
     pub(crate) path: String,
-    /// A token for the handshake's Authorization header
+    /// A file with a token for the handshake's Authorization header
     #[arg(long)]
-    pub(crate) token: Option<String>,
+    pub(crate) token_file: Option<PathBuf>,
     /// Ask for permessage-deflate without context takeover, and send compressed messages
     #[arg(long, conflicts_with = "raw")]
     pub(crate) deflate: bool,
@@ -44,7 +47,7 @@ pub(crate) struct Common {
 
 impl Common {
     /// The handshake's request. The key is RFC 6455's own example.
-    pub(crate) fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Result<Vec<u8>> {
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
@@ -53,10 +56,11 @@ impl Common {
         if self.deflate {
             request += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
         }
-        if let Some(token) = &self.token {
-            request += &format!("Authorization: Bearer {token}\r\n");
+        if let Some(file) = &self.token_file {
+            let token = std::fs::read_to_string(file).context(|| file.display().to_string())?;
+            request += &format!("Authorization: Bearer {}\r\n", token.trim());
         }
-        (request + "\r\n").into_bytes()
+        Ok((request + "\r\n").into_bytes())
     }
 
     /// Where the connection of this number comes from.
@@ -81,7 +85,7 @@ pub(crate) struct Times {
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A load generator on the open network is a weapon.
-fn loopback(text: &str) -> Result<SocketAddrV4, String> {
+fn loopback(text: &str) -> std::result::Result<SocketAddrV4, String> {
     let address: SocketAddrV4 = text.parse().map_err(|_| "an IPv4 address and a port are wanted, as in 127.0.0.1:9001".to_owned())?;
     if address.ip().is_loopback() { Ok(address) } else { Err("only loopback addresses are measured".to_owned()) }
 }

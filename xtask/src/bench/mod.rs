@@ -1,0 +1,104 @@
+//! `cargo xtask bench`: measures the library and the server beside others, and writes `bench/RESULTS.md` with its charts.
+//!
+//! Every table is measured interleaved in one run: rounds over cases over contenders, a new server for each, pinned to core 0, with
+//! `bench/load` on core 1. What was measured is kept as `bench/records/TABLE.json`, from which the results are put together: a table
+//! can be measured again without the others. `tables.rs` says what is measured, `rounds.rs` how.
+
+mod build;
+mod chart;
+mod contender;
+mod machine;
+mod record;
+mod report;
+mod rounds;
+mod server;
+mod table;
+mod tables;
+mod tokens;
+
+use std::path::PathBuf;
+
+use crate::run::{root, target_directory};
+use crate::stages::Stages;
+use record::Record;
+use table::Table;
+
+/// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew.
+pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), String> {
+    let pace = if arguments.contains(&"--quick") { Pace::Quick } else { Pace::Full };
+    let names: Vec<&str> = arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
+    if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with("--") && !["--quick", "--report"].contains(argument)) {
+        return Err(format!("{unknown} is not known: there are --quick and --report"));
+    }
+    let tables = chosen(&names)?;
+    if !arguments.contains(&"--report") {
+        stages.run("programs", || build::programs_are_there().and_then(|()| build::all(&tables)))?;
+        for (done, table) in tables.iter().enumerate() {
+            stages
+                .run(&format!("bench {}", table.name), || measure(table, pace).map_err(|failure| go_on(&failure, &tables[done..], pace)))?;
+        }
+    }
+    stages.run("results", || report::write(pace))
+}
+
+/// Whether anything can be measured and read: a second of echo, every byte compared.
+pub(crate) fn smoke(stages: &mut Stages) -> Result<(), String> {
+    stages.run("bench smoke", || {
+        build::for_smoke()?;
+        rounds::smoke()
+    })
+}
+
+/// How thoroughly to measure.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// For the record, in `bench/`.
+    Full,
+    /// For a look, below `target/`.
+    Quick,
+}
+
+impl Pace {
+    /// Where records and results go.
+    fn place(self) -> Result<PathBuf, String> {
+        match self {
+            Self::Full => Ok(root().join("bench")),
+            Self::Quick => Ok(target_directory()?.join("bench/quick")),
+        }
+    }
+}
+
+fn measure(table: &Table, pace: Pace) -> Result<(), String> {
+    let record = rounds::measure(table, pace)?;
+    println!("{}", report::matrices(table, &record));
+    record.save(pace)
+}
+
+fn chosen(names: &[&str]) -> Result<Vec<Table>, String> {
+    let all = tables::all();
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|table| table.name != **name)) {
+        let known: Vec<&str> = all.iter().map(|table| table.name).collect();
+        return Err(format!("there is no table {unknown}; there are {}", known.join(", ")));
+    }
+    Ok(all.into_iter().filter(|table| names.is_empty() || names.contains(&table.name)).collect())
+}
+
+/// What is measured is kept: the rest is one command away.
+fn go_on(failure: &str, left: &[Table], pace: Pace) -> String {
+    let names: Vec<&str> = left.iter().map(|table| table.name).collect();
+    let quick = if pace == Pace::Quick { "--quick " } else { "" };
+    format!("{failure}\nGo on with `cargo xtask bench {quick}{}`", names.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_is_not_there_is_named_with_those_that_are() {
+        let failure = bench(&mut Stages::default(), &["ecco"]).unwrap_err();
+        assert!(failure.starts_with("there is no table ecco; there are echo, "), "{failure}");
+        let failure = bench(&mut Stages::default(), &["--fast"]).unwrap_err();
+        assert!(failure.starts_with("--fast is not known"), "{failure}");
+    }
+}
