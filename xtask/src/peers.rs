@@ -51,13 +51,21 @@ fn install_from_npm(package: &str, place: &Path) -> Result<(), String> {
 
 /// What a `package.json` and its lock file name, and the programs beside them that use it. Nothing that a package brings is run.
 pub(crate) fn install_locked_from_npm(source: &str, place: &Path) -> Result<(), String> {
+    let read = |file: &Path| fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()));
+    let (stamp, wanted) = (place.join(".ready"), read(&root().join(source).join("package-lock.json"))?);
+    let ready = read(&stamp).is_ok_and(|installed| installed == wanted);
     fs::create_dir_all(place).map_err(|error| format!("{}: {error}", place.display()))?;
     let entries = fs::read_dir(root().join(source)).map_err(|error| format!("{source}: {error}"))?;
     for entry in entries.flatten() {
         fs::copy(entry.path(), place.join(entry.file_name())).map_err(|error| format!("{}: {error}", entry.path().display()))?;
     }
+    if ready {
+        println!("the packages of {source} are in {}", place.display());
+        return Ok(());
+    }
     let npm = find("npm").ok_or("npm is not there")?;
-    run(Command::new(npm).current_dir(place).arg("ci").args(QUIETLY))
+    run(Command::new(npm).current_dir(place).arg("ci").args(QUIETLY))?;
+    fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }
 
 /// Builds a program on gorilla/websocket. Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.

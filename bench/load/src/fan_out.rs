@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// The payload of a message, in bytes
     #[arg(long, default_value_t = 125)]
     size: usize,
-    /// How many messages may be on their way at a time; with one, the time until the last has it is measured
+    /// How many messages may be on their way at a time
     #[arg(long, default_value_t = 1)]
     depth: usize,
     #[arg(long, value_enum, default_value_t)]
@@ -39,6 +39,9 @@ pub(crate) struct Options {
     stalled: usize,
 }
 
+/// What is published before the kernel's buffers of a connection that never reads are full for sure, in bytes.
+const ENOUGH_TO_STALL: usize = 8 << 20;
+
 pub(crate) fn run(options: &Options) -> Result<Figures> {
     let (common, times) = (&options.common, &options.times);
     let ring = Ring::new(options.kind, options.size, options.depth, false, false)?;
@@ -46,10 +49,13 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let mut crowd = Crowd::open(common, options.connections, &ring)?;
     let resident = process::memory(common.pid)?.resident;
     crowd.until(Instant::now() + Duration::from_secs_f64(times.warm_up))?;
+    while options.stalled > 0 && crowd.published * options.size < ENOUGH_TO_STALL {
+        crowd.until(Instant::now() + Duration::from_millis(50))?;
+    }
     crowd.start_counting();
     let window = Window::begin(common)?;
     crowd.until(Instant::now() + Duration::from_secs_f64(times.seconds))?;
-    let mut figures = window.end(common, crowd.counted as f64 / ring.answers.length() as f64 * ring.slots as f64)?;
+    let mut figures = window.end(common, crowd.deliveries as f64)?;
     let grown = process::memory(common.pid)?.peak.saturating_sub(resident);
     figures.insert("grown_kib".into(), json!(grown));
     for (name, quantile) in [("last_p50_us", 0.5), ("last_p99_us", 0.99)] {
@@ -66,11 +72,14 @@ struct Crowd<'a> {
     /// The bytes that each has got.
     got: Vec<usize>,
     buffer: Vec<u8>,
-    /// Messages sent, and the bytes that all of them together have got, and since counting began.
+    /// Of each message on its way: when it was published, and how many have it.
+    published_at: Vec<Instant>,
+    reached: Vec<usize>,
+    /// Messages that were published, and those of them that all have.
     published: usize,
-    delivered: usize,
-    counted: usize,
-    published_at: Instant,
+    complete: usize,
+    /// Since counting began.
+    deliveries: usize,
     until_last: Histogram<u64>,
 }
 
@@ -87,10 +96,11 @@ impl<'a> Crowd<'a> {
             got: vec![0; sockets.len()],
             sockets,
             buffer: vec![0; 256 << 10],
+            published_at: vec![Instant::now(); ring.slots],
+            reached: vec![0; ring.slots],
             published: 0,
-            delivered: 0,
-            counted: 0,
-            published_at: Instant::now(),
+            complete: 0,
+            deliveries: 0,
             until_last: latencies()?,
         };
         crowd.wait_for_all()?;
@@ -113,7 +123,7 @@ impl<'a> Crowd<'a> {
             let one = self.ring.answers.span((self.published - 1) % self.ring.slots, 1);
             if got.iter().all(|bytes| *bytes == one) {
                 self.got = vec![self.published * one; self.sockets.len()];
-                self.delivered = self.sockets.len() * self.published * one;
+                self.complete = self.published;
                 return Ok(());
             }
         }
@@ -121,17 +131,15 @@ impl<'a> Crowd<'a> {
     }
 
     fn start_counting(&mut self) {
-        self.counted = 0;
+        self.deliveries = 0;
         self.until_last.reset();
     }
 
     fn until(&mut self, end: Instant) -> Result<()> {
-        let one = self.ring.answers.length() / self.ring.slots; // all are of one size
-        let everyone = self.sockets.len();
         while Instant::now() < end {
-            let on_their_way = self.published - self.delivered / one / everyone;
-            if on_their_way < self.ring.slots {
-                self.publish(self.ring.slots - on_their_way)?;
+            let room = self.ring.slots - (self.published - self.complete);
+            if room > 0 {
+                self.publish(room)?;
             }
             let ready = self.poll.wait(PATIENCE)?;
             if ready == 0 {
@@ -139,17 +147,29 @@ impl<'a> Crowd<'a> {
             }
             for index in 0..ready {
                 let number = self.poll.ready(index).number;
-                let Some(received) = receive(&self.sockets[number], &mut self.buffer)? else { continue };
-                let at = self.got[number] % self.ring.answers.length();
-                if self.ring.answers.bytes.get(at..at + received) != Some(&self.buffer[..received]) {
-                    return Err(Failure::new(format!("connection {number} got other bytes than were published")));
+                if let Some(received) = receive(&self.sockets[number], &mut self.buffer)? {
+                    self.take(number, received)?;
                 }
-                self.got[number] += received;
-                self.delivered += received;
-                self.counted += received;
             }
-            if self.ring.slots == 1 && self.delivered == self.published * one * everyone {
-                self.until_last.saturating_record(self.published_at.elapsed().as_nanos() as u64);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: usize, received: usize) -> Result<()> {
+        let one = self.ring.answers.length() / self.ring.slots; // all are of one size
+        let (before, after) = (self.got[number], self.got[number] + received);
+        let at = before % self.ring.answers.length();
+        if self.ring.answers.bytes.get(at..at + received) != Some(&self.buffer[..received]) {
+            return Err(Failure::new(format!("connection {number} got other bytes than were published")));
+        }
+        self.got[number] = after;
+        self.deliveries += after / one - before / one;
+        for slot in (before / one..after / one).map(|message| message % self.ring.slots) {
+            self.reached[slot] += 1;
+            if self.reached[slot] == self.sockets.len() {
+                self.reached[slot] = 0;
+                self.complete += 1;
+                self.until_last.saturating_record(self.published_at[slot].elapsed().as_nanos() as u64);
             }
         }
         Ok(())
@@ -162,8 +182,10 @@ impl<'a> Crowd<'a> {
         if send(&self.sockets[0], bytes)? != bytes.len() {
             return Err(Failure::new("the publisher's socket is full; publish less at a time with --depth"));
         }
+        for message in self.published..self.published + count {
+            self.published_at[message % self.ring.slots] = Instant::now();
+        }
         self.published += count;
-        self.published_at = Instant::now();
         Ok(())
     }
 }

@@ -10,14 +10,28 @@ use serde_json::Value;
 use super::contender::Program;
 use super::table::Table;
 use super::tokens;
-use crate::peers::{self, install_locked_from_npm};
-use crate::run::{cargo, find, root, run, target_directory, typed};
+use crate::debian;
+use crate::peers::{self, GORILLA, install_locked_from_npm};
+use crate::run::{cargo, root, run, target_directory, typed};
+
+const PROGRAMS: [(&str, &str); 8] = [
+    ("taskset", "util-linux"),
+    ("prlimit", "util-linux"),
+    ("gcc", "gcc"),
+    ("g++", "g++"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("openssl", "openssl"),
+    ("python3", "python3"),
+];
+const FILES: [(&str, &str); 2] = [("/usr/include/zlib.h", "zlib1g-dev"), (GORILLA, "golang-github-gorilla-websocket-dev")];
 
 /// For the peers: they may use all that this processor can do. Ours is built as it is shipped.
 const NATIVE: &str = "-C target-cpu=native";
 
 /// Builds what these tables need.
 pub(crate) fn all(tables: &[Table]) -> Result<(), String> {
+    debian::install(&PROGRAMS, &FILES)?;
     let directory = directory()?;
     let conformance = target_directory()?.join("conformance"); // Go and PyJWT are there, if tests have run
     for place in [&directory, &conformance] {
@@ -27,6 +41,7 @@ pub(crate) fn all(tables: &[Table]) -> Result<(), String> {
     build_load()?;
     for program in programs {
         match program {
+            Program::UnoptimisedSilverback => run(cargo().args(["build", "--quiet", "--locked", "--package", "silverback-server"]))?,
             Program::Silverback => run(cargo().args(["build", "--quiet", "--release", "--locked", "--package", "silverback-server"]))?,
             Program::Example(package, name) => {
                 run(cargo().args(["build", "--quiet", "--release", "--locked", "--package", package, "--example", name]))?;
@@ -45,11 +60,13 @@ pub(crate) fn all(tables: &[Table]) -> Result<(), String> {
     Ok(())
 }
 
-/// Builds what the smoke test needs: our server as `cargo build` builds it, the load generator, and the floor.
-pub(crate) fn for_smoke() -> Result<(), String> {
-    build_load()?;
-    build_peers()?;
-    run(cargo().args(["build", "--quiet", "--release", "--locked", "--package", "silverback-server"]))
+/// Builds the load generator as tests are built, and says where it is.
+pub(crate) fn unoptimised_load() -> Result<PathBuf, String> {
+    let place = directory()?.join("load");
+    let mut command = cargo();
+    command.args(["build", "--quiet", "--locked", "--manifest-path"]).arg(root().join("bench/load/Cargo.toml"));
+    run(command.arg("--target-dir").arg(&place))?;
+    Ok(place.join("debug/load"))
 }
 
 /// Where all of it is.
@@ -60,6 +77,11 @@ pub(crate) fn directory() -> Result<PathBuf, String> {
 /// Where our own release builds are.
 pub(crate) fn release() -> Result<PathBuf, String> {
     Ok(target_directory()?.join("release"))
+}
+
+/// Where our builds for tests are.
+pub(crate) fn unoptimised() -> Result<PathBuf, String> {
+    Ok(target_directory()?.join("debug"))
 }
 
 /// The load generator.
@@ -125,12 +147,4 @@ fn files(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, String> {
 
 fn modified(path: &Path) -> Option<std::time::SystemTime> {
     fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-/// The programs that are called by name.
-pub(crate) fn programs_are_there() -> Result<(), String> {
-    const NEEDED: [(&str, &str); 6] =
-        [("taskset", "util-linux"), ("prlimit", "util-linux"), ("g++", "g++"), ("node", "nodejs"), ("npm", "npm"), ("openssl", "openssl")];
-    let missing: Vec<&str> = NEEDED.iter().filter(|(program, _)| find(program).is_none()).map(|(_, package)| *package).collect();
-    if missing.is_empty() { Ok(()) } else { Err(format!("missing: install the Debian packages {}", missing.join(" "))) }
 }

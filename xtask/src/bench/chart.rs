@@ -56,7 +56,7 @@ fn chart(table: &Table, metric: &Metric, record: &Record) -> String {
     let mut body = String::new();
     for (name, measured) in cases {
         let column = usize::from(columns[1] < columns[0]);
-        panel(&mut body, (column * COLUMN + 16, columns[column]), name, &sorted(&measured, metric.better));
+        panel(&mut body, (column * COLUMN + 16, columns[column]), name, &bars(table, &measured, metric.better));
         columns[column] += (measured.len() + 2) * LINE;
     }
     let height = columns[0].max(columns[1]);
@@ -68,25 +68,29 @@ fn chart(table: &Table, metric: &Metric, record: &Record) -> String {
     )
 }
 
-fn sorted<'a>(measured: &BTreeMap<&'a str, Measured>, better: Better) -> Vec<(&'a str, f64)> {
-    let mut bars: Vec<(&str, f64)> = measured.iter().map(|(name, one)| (*name, one.median)).collect();
-    bars.sort_by(|a, b| if better == Better::Lower { a.1.total_cmp(&b.1) } else { b.1.total_cmp(&a.1) });
+struct Bar<'a> {
+    name: &'a str,
+    class: &'static str,
+    value: f64,
+}
+
+fn bars<'a>(table: &Table, measured: &BTreeMap<&'a str, Measured>, better: Better) -> Vec<Bar<'a>> {
+    let class = |name: &str| match name {
+        RAW => "floor",
+        name if table.is_ours(name) => "ours",
+        _ => "other",
+    };
+    let mut bars: Vec<Bar<'_>> = measured.iter().map(|(name, one)| Bar { name, class: class(name), value: one.median }).collect();
+    bars.sort_by(|a, b| if better == Better::Lower { a.value.total_cmp(&b.value) } else { b.value.total_cmp(&a.value) });
     bars
 }
 
-fn panel(body: &mut String, (x, y): (usize, usize), name: &str, bars: &[(&str, f64)]) {
-    let ours = bars.iter().find(|(name, _)| *name == OURS).map(|(_, value)| *value);
-    let most = bars.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+fn panel(body: &mut String, (x, y): (usize, usize), name: &str, bars: &[Bar<'_>]) {
+    let ours = bars.iter().find(|bar| bar.name == OURS).map(|bar| bar.value);
+    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
     let longest = ours.map_or(most, |ours| most.min(ours * LONGEST)).max(f64::MIN_POSITIVE);
     let _ = writeln!(body, "<text class=\"case\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(name));
-    for (at, (name, value)) in bars.iter().enumerate() {
-        let class = if *name == OURS {
-            "ours"
-        } else if *name == RAW {
-            "floor"
-        } else {
-            "other"
-        };
+    for (at, Bar { name, class, value }) in bars.iter().enumerate() {
         let (line, start) = (y + (at + 1) * LINE, x + LABEL);
         let length = (value / longest).clamp(0.004, 1.0) * BAR;
         let cut = if *value > longest { " »" } else { "" };
@@ -107,7 +111,12 @@ mod tests {
     #[test]
     fn a_bar_far_behind_is_cut_off_and_marked() {
         let mut body = String::new();
-        panel(&mut body, (0, 0), "a < b", &[(OURS, 1.0), ("near", 2.0), ("far", 30.0)]);
+        panel(
+            &mut body,
+            (0, 0),
+            "a < b",
+            &[(OURS, 1.0), ("near", 2.0), ("far", 30.0)].map(|(name, value)| Bar { name, class: "other", value }),
+        );
         assert!(body.contains("a &lt; b"), "{body}");
         assert!(body.contains("width=\"60.0\"") && body.contains("width=\"120.0\"") && body.contains("width=\"180.0\""), "{body}");
         assert!(body.contains(">30.0 »<") && !body.contains("2.00 »"), "{body}");

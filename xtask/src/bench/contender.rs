@@ -24,6 +24,8 @@ pub(crate) struct Contender {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Program {
     Silverback,
+    /// As tests are built, not as it is shipped.
+    UnoptimisedSilverback,
     /// An example of one of our packages.
     Example(&'static str, &'static str),
     Rust,
@@ -67,11 +69,17 @@ impl Contender {
         self.program
     }
 
+    /// Neither a peer nor the floor.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self.program, Program::Silverback | Program::UnoptimisedSilverback | Program::Example(..))
+    }
+
     /// The command line.
     pub(crate) fn command(&self, port: u16) -> Result<Vec<PathBuf>, String> {
         let directory = build::directory()?;
         let program = match self.program {
             Program::Silverback => vec![build::release()?.join("silverback")],
+            Program::UnoptimisedSilverback => vec![build::unoptimised()?.join("silverback")],
             Program::Example(_, name) => vec![build::release()?.join("examples").join(name)],
             Program::Rust => vec![directory.join("peers/release/peers")],
             Program::UWebSockets => vec![directory.join("uws")],

@@ -12,6 +12,7 @@ mod record;
 mod report;
 mod rounds;
 mod server;
+mod smoke;
 mod table;
 mod tables;
 mod tokens;
@@ -20,10 +21,10 @@ use std::path::PathBuf;
 
 use crate::run::{root, target_directory};
 use crate::stages::Stages;
-use record::Record;
 use table::Table;
 
-/// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew.
+/// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew. `--quick` measures the closest contenders, once and
+/// shortly, for a look; `--report` measures nothing.
 pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), String> {
     let pace = if arguments.contains(&"--quick") { Pace::Quick } else { Pace::Full };
     let names: Vec<&str> = arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
@@ -32,7 +33,7 @@ pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), Strin
     }
     let tables = chosen(&names)?;
     if !arguments.contains(&"--report") {
-        stages.run("programs", || build::programs_are_there().and_then(|()| build::all(&tables)))?;
+        stages.run("programs", || build::all(&tables))?;
         for (done, table) in tables.iter().enumerate() {
             stages
                 .run(&format!("bench {}", table.name), || measure(table, pace).map_err(|failure| go_on(&failure, &tables[done..], pace)))?;
@@ -41,12 +42,9 @@ pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), Strin
     stages.run("results", || report::write(pace))
 }
 
-/// Whether anything can be measured and read: a second of echo, every byte compared.
+/// A second of echo, every byte compared, so that what measures works when it is needed.
 pub(crate) fn smoke(stages: &mut Stages) -> Result<(), String> {
-    stages.run("bench smoke", || {
-        build::for_smoke()?;
-        rounds::smoke()
-    })
+    stages.run("bench smoke", smoke::smoke)
 }
 
 /// How thoroughly to measure.

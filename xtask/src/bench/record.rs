@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 use super::Pace;
 use super::machine::Machine;
 
+/// What the load generator, or a program that measures itself, says of a run, by name.
+pub(crate) type Figures = Map<String, Value>;
+
 /// A table's runs, with where and when they were made.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -28,7 +31,7 @@ pub(crate) struct Run {
     pub(crate) case: String,
     pub(crate) contender: String,
     pub(crate) round: usize,
-    pub(crate) figures: Map<String, Value>,
+    pub(crate) figures: Figures,
 }
 
 impl Run {

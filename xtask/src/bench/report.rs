@@ -70,7 +70,6 @@ fn results(records: &[(Table, Record)]) -> Result<String, String> {
     if let Some((table, record)) = records.iter().find(|(table, _)| table.name == "echo") {
         let _ = writeln!(text, "## In short\n\n{}{}{}", QUOTE[0], in_short(table, record), QUOTE[1]);
     }
-    let mut dates = String::new();
     for (table, record) in records {
         let quiet = record.runs.iter().filter(|run| run.is_quiet()).count();
         let _ = writeln!(text, "## {}\n\n{}\n", table.title, table.about);
@@ -84,7 +83,6 @@ fn results(records: &[(Table, Record)]) -> Result<String, String> {
         }
         text += &matrices(table, record);
         text += "\n";
-        dates.clear();
     }
     Ok(text)
 }
@@ -106,7 +104,7 @@ fn in_short(table: &Table, record: &Record) -> String {
             (Some(ours), Some(other)) => format!("{:.2}", ours.median / other),
             _ => "–".to_owned(),
         };
-        let best = best_peer(&cpu, Better::Lower);
+        let best = best_peer(table, &cpu, Better::Lower);
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",
@@ -122,10 +120,8 @@ fn in_short(table: &Table, record: &Record) -> String {
 }
 
 /// The best of those that are neither ours nor the floor.
-fn best_peer<'a>(all: &BTreeMap<&'a str, Measured>, better: Better) -> Option<(&'a str, Measured)> {
-    let ours =
-        |name: &str| name == RAW || name == OURS || name.starts_with("serve") || name.starts_with("bare") || name.starts_with("split");
-    let peers = all.iter().filter(|(name, _)| !ours(name)).map(|(name, measured)| (*name, *measured));
+fn best_peer<'a>(table: &Table, all: &BTreeMap<&'a str, Measured>, better: Better) -> Option<(&'a str, Measured)> {
+    let peers = all.iter().filter(|(name, _)| **name != RAW && !table.is_ours(name)).map(|(name, measured)| (*name, *measured));
     match better {
         Better::Lower => peers.min_by(|a, b| a.1.median.total_cmp(&b.1.median)),
         Better::Higher => peers.max_by(|a, b| a.1.median.total_cmp(&b.1.median)),
@@ -173,7 +169,7 @@ fn matrix(text: &mut String, table: &Table, metric: &Metric, cases: &[(&Case, BT
         cases.iter().map(|(_, all)| ratio(all).map_or("–".to_owned(), |ratio| format!("{ratio:.2}"))).collect()
     };
     let raw = against(&|all| Some(all.get(RAW)?.median));
-    let best = against(&|all| Some(best_peer(all, metric.better)?.1.median));
+    let best = against(&|all| Some(best_peer(table, all, metric.better)?.1.median));
     for (name, cells) in [("silverback / raw TCP", raw), ("silverback / best peer", best)] {
         if cells.iter().any(|cell| cell != "–") {
             row(text, name, cells);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Pace;
-use super::contender::{Contender, Program, RAW, silverback};
+use super::contender::{Contender, Program, RAW};
 use super::machine::{self, Machine};
-use super::record::{Record, Run};
+use super::record::{Figures, Record, Run};
 use super::server::Server;
 use super::table::{Case, Rate, Table};
 use crate::run::typed;
@@ -38,20 +38,6 @@ pub(crate) fn measure(table: &Table, pace: Pace) -> Result<Record, String> {
     })
 }
 
-/// One second of echo with every byte compared, for us and for the floor.
-pub(crate) fn smoke() -> Result<(), String> {
-    let options = ["--seconds=0.5", "--warm-up=0.1", "--depth=16", "--compare"].map(String::from);
-    for contender in [super::contender::raw(), silverback()] {
-        let figures = Server::start(&contender)?.load("echo", &options)?;
-        let messages = figures.get("units").and_then(Value::as_f64).unwrap_or(0.0);
-        println!("{}: {messages} messages came back as they were sent", contender.name);
-        if messages < 1.0 {
-            return Err(format!("{}: no message came back", contender.name));
-        }
-    }
-    Ok(())
-}
-
 struct Measuring<'a> {
     table: &'a Table,
     pace: Pace,
@@ -64,9 +50,9 @@ struct Measuring<'a> {
 impl Measuring<'_> {
     fn rounds(&mut self) -> Result<(), String> {
         let rounds = if self.pace == Pace::Quick { 1 } else { self.table.rounds };
-        let wanted = |contender: &Contender| if contender.in_every_round { rounds } else { 1 };
-        let pairs = self.table.cases.iter().flat_map(|case| self.table.contenders.iter().filter(|contender| case.is_for(contender)));
-        self.left = pairs.map(wanted).sum();
+        let seldom = if self.pace == Pace::Quick { 0 } else { 1 };
+        let wanted = |contender: &Contender| if contender.in_every_round { rounds } else { seldom };
+        self.left = self.table.contenders.iter().map(wanted).sum::<usize>() * self.table.cases.len();
         println!("{} runs, about {:.0} s", self.left, self.left as f64 * (self.seconds() + 1.0));
         for round in 0..rounds {
             self.round(round, |contender, _| round < wanted(contender))?;
@@ -83,9 +69,7 @@ impl Measuring<'_> {
                 quiet.get(&(contender.name.to_owned(), case.name.to_owned())).copied().unwrap_or(0) < wanted(contender)
             };
             let cases = self.table.cases.iter();
-            self.left = cases
-                .map(|case| self.table.contenders.iter().filter(|contender| case.is_for(contender) && lacks(contender, case)).count())
-                .sum();
+            self.left = cases.map(|case| self.table.contenders.iter().filter(|contender| lacks(contender, case)).count()).sum();
             if self.left == 0 {
                 break;
             }
@@ -100,7 +84,7 @@ impl Measuring<'_> {
             let count = self.table.contenders.len();
             for turn in 0..count {
                 let contender = &self.table.contenders[(turn + round * 5) % count]; // nobody is always the first
-                if case.is_for(contender) && wanted(contender, case) {
+                if wanted(contender, case) {
                     let run = self.run(case, contender, round)?;
                     self.left = self.left.saturating_sub(1);
                     self.say(&run);
@@ -177,7 +161,7 @@ fn half_of_the_best(table: &Table, options: &[&str], pace: Pace) -> Result<f64, 
     Ok((best / 2.0).round())
 }
 
-fn printed(contender: &Contender, pace: Pace) -> Result<Vec<(String, Map<String, Value>)>, String> {
+fn printed(contender: &Contender, pace: Pace) -> Result<Vec<(String, Figures)>, String> {
     let mut words = contender.command(0)?.into_iter();
     let Program::Example(_, name) = contender.program() else { return Err(format!("{} does not measure itself", contender.name)) };
     let mut command = Command::new(words.next().ok_or("no command")?);

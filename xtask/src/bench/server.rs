@@ -2,14 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "nothing runs on this thread while it sleeps")]
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
-
 use super::build;
 use super::contender::Contender;
+use super::record::Figures;
 use crate::run::typed;
 
 /// The cores that a server and the load generator keep to.
@@ -51,8 +51,13 @@ impl<'a> Server<'a> {
     }
 
     /// Runs the load generator against it, and reads what that says.
-    pub(crate) fn load(&self, mode: &str, options: &[String]) -> Result<Map<String, Value>, String> {
-        let mut command = Command::new(build::load()?);
+    pub(crate) fn load(&self, mode: &str, options: &[String]) -> Result<Figures, String> {
+        self.load_with(&build::load()?, mode, options)
+    }
+
+    /// The same with another build of the load generator.
+    pub(crate) fn load_with(&self, load: &Path, mode: &str, options: &[String]) -> Result<Figures, String> {
+        let mut command = Command::new(load);
         command.args([mode, "--core", LOAD_CORE, "--server-core", SERVER_CORE]);
         command.arg("--address").arg(SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port).to_string());
         command.arg("--pid").arg(self.child.id().to_string()).args(options).args(self.contender.load_options()?);

@@ -23,22 +23,11 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) mode: &'static str,
     pub(crate) options: &'static [&'static str],
-    /// Of these contenders; of all, if there are none.
-    pub(crate) only: &'static [&'static str],
 }
 
 impl Case {
     pub(crate) const fn new(name: &'static str, mode: &'static str, options: &'static [&'static str]) -> Self {
-        Self { name, mode, options, only: &[] }
-    }
-
-    pub(crate) const fn only(mut self, contenders: &'static [&'static str]) -> Self {
-        self.only = contenders;
-        self
-    }
-
-    pub(crate) fn is_for(&self, contender: &Contender) -> bool {
-        self.only.is_empty() || self.only.contains(&contender.name)
+        Self { name, mode, options }
     }
 
     /// Whether there is a time to measure for: other modes end by themselves.
@@ -93,7 +82,8 @@ impl Table {
     pub(crate) const WARM_UP: f64 = 0.4;
     pub(crate) const SLOW_WARM_UP: f64 = 1.5;
 
-    pub(crate) fn contender(&self, name: &str) -> Option<&Contender> {
-        self.contenders.iter().find(|contender| contender.name == name)
+    /// Neither a peer nor the floor.
+    pub(crate) fn is_ours(&self, name: &str) -> bool {
+        self.contenders.iter().any(|contender| contender.name == name && contender.is_ours())
     }
 }

@@ -99,12 +99,13 @@ fn fan_out() -> Table {
     const THOUSAND: &[&str] = &["--connections=1000", "--depth=1"];
     const THOUSAND_BY_FOUR: &[&str] = &["--connections=1000", "--depth=4"];
     const TEN_THOUSAND: &[&str] = &["--connections=9990", "--depth=1"];
-    const STALLED: &[&str] = &["--connections=990", "--stalled=10", "--depth=1"];
+    const LARGE: &[&str] = &["--connections=100", "--size=16384", "--depth=1"];
+    const STALLED: &[&str] = &["--connections=99", "--size=16384", "--depth=1", "--stalled=1"];
     Table {
         name: "fan-out",
         title: "Fan-out",
-        about: "One connection publishes 125 bytes, and all get them: through the hub, with an identity for each session. \
-                One message, or four, is under way at a time. Of the \"stalled\", ten in a thousand never read.",
+        about: "One connection publishes 125 bytes, or 16 KiB, and all get them: through the hub, with an identity for each session. \
+                One message, or four, is under way at a time. The stalled one never reads, and its buffers are full: what is measured is the others.",
         contenders: vec![
             Contender::new(OURS, Program::Example("silverback-hub", "fan_out"), &["PORT"]),
             uwebsockets().with(&["--path=/fan-out"]),
@@ -116,7 +117,8 @@ fn fan_out() -> Table {
             Case::new("1,000", "fan-out", THOUSAND),
             Case::new("1,000, four at a time", "fan-out", THOUSAND_BY_FOUR),
             Case::new("10,000", "fan-out", TEN_THOUSAND),
-            Case::new("1,000, ten stalled", "fan-out", STALLED),
+            Case::new("100, 16 KiB", "fan-out", LARGE),
+            Case::new("99, 16 KiB, one more stalled", "fan-out", STALLED),
         ],
         metrics: vec![
             Metric::lower("cpu_us", "Processor time for each delivery, in µs").drawn(),
