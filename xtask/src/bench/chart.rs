@@ -12,7 +12,7 @@ const WIDTH: usize = 860;
 const COLUMN: usize = 430;
 const LINE: usize = 20;
 const LABEL: usize = 176;
-const BAR: f64 = 180.0;
+const BAR: f64 = 170.0;
 
 /// Longer bars than this many times ours are cut off: what is far behind shall not make the rest unreadable.
 const LONGEST: f64 = 3.0;
@@ -31,7 +31,7 @@ text { fill: #e6edf3 }
 .page { fill: #0d1117 }
 .other { fill: #6e7681 }
 .ours { fill: #4493f8 }
-.floor { fill: #30363d }
+.floor { fill: #484f58 }
 }
 </style>\n";
 
@@ -118,7 +118,7 @@ mod tests {
             &[(OURS, 1.0), ("near", 2.0), ("far", 30.0)].map(|(name, value)| Bar { name, class: "other", value }),
         );
         assert!(body.contains("a &lt; b"), "{body}");
-        assert!(body.contains("width=\"60.0\"") && body.contains("width=\"120.0\"") && body.contains("width=\"180.0\""), "{body}");
+        assert!(body.contains("width=\"56.7\"") && body.contains("width=\"113.3\"") && body.contains("width=\"170.0\""), "{body}");
         assert!(body.contains(">30.0 »<") && !body.contains("2.00 »"), "{body}");
     }
 }

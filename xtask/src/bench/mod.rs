@@ -24,12 +24,16 @@ use crate::stages::Stages;
 use table::Table;
 
 /// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew. `--quick` measures the closest contenders, once and
-/// shortly, for a look; `--report` measures nothing.
+/// shortly, for a look; `--report` measures nothing. `--smoke`
+/// only sees whether anything could be measured.
 pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), String> {
+    if arguments == ["--smoke"] {
+        return smoke(stages);
+    }
     let pace = if arguments.contains(&"--quick") { Pace::Quick } else { Pace::Full };
     let names: Vec<&str> = arguments.iter().copied().filter(|argument| !argument.starts_with("--")).collect();
     if let Some(unknown) = arguments.iter().find(|argument| argument.starts_with("--") && !["--quick", "--report"].contains(argument)) {
-        return Err(format!("{unknown} is not known: there are --quick and --report"));
+        return Err(format!("{unknown} is not known: there are --quick, --report and, alone, --smoke"));
     }
     let tables = chosen(&names)?;
     if !arguments.contains(&"--report") {

@@ -18,6 +18,8 @@ pub(crate) struct Record {
     pub(crate) table: String,
     pub(crate) date: String,
     pub(crate) commit: String,
+    /// For a look: one short round.
+    pub(crate) quick: bool,
     pub(crate) machine: Machine,
     /// Messages a second, where they come at set times.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -36,8 +36,8 @@ pub(crate) fn write(pace: Pace) -> Result<(), String> {
     if pace == Pace::Full {
         let file = root().join("README.md");
         let readme = fs::read_to_string(&file).map_err(|error| format!("README.md: {error}"))?;
-        if let (Some(quote), Some(old)) = (quoted(&results), quoted(&readme)) {
-            write_file(&file, &readme.replace(old, quote))?;
+        if let Some(quote) = quoted(&results) {
+            write_file(&file, &with_quote(&readme, quote).ok_or("README.md has no marks for a quote")?)?;
         }
     }
     Ok(())
@@ -51,6 +51,13 @@ fn write_file(file: &std::path::Path, text: &str) -> Result<(), String> {
 fn quoted(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once(QUOTE[0])?;
     Some(rest.split_once(QUOTE[1])?.0)
+}
+
+/// The text with something else between the marks.
+fn with_quote(text: &str, quote: &str) -> Option<String> {
+    let (before, rest) = text.split_once(QUOTE[0])?;
+    let (_, after) = rest.split_once(QUOTE[1])?;
+    Some([before, QUOTE[0], quote, QUOTE[1], after].concat())
 }
 
 fn results(records: &[(Table, Record)]) -> Result<String, String> {
@@ -73,7 +80,14 @@ fn results(records: &[(Table, Record)]) -> Result<String, String> {
     for (table, record) in records {
         let quiet = record.runs.iter().filter(|run| run.is_quiet()).count();
         let _ = writeln!(text, "## {}\n\n{}\n", table.title, table.about);
-        let _ = write!(text, "Measured on {} at commit {}: {quiet} of {} runs were quiet.", record.date, record.commit, record.runs.len());
+        let quickly = if record.quick { " quickly, for a look," } else { "" };
+        let _ = write!(
+            text,
+            "Measured{quickly} on {} at commit {}: {quiet} of {} runs were quiet.",
+            record.date,
+            record.commit,
+            record.runs.len()
+        );
         if let Some(rate) = record.rate {
             let _ = write!(text, " The rate: {rate:.0} messages a second.");
         }
@@ -90,14 +104,14 @@ fn results(records: &[(Table, Record)]) -> Result<String, String> {
 /// One line for each row of the echo table: ours, the floor, and the best of the others.
 fn in_short(table: &Table, record: &Record) -> String {
     let mut text = format!(
-        "Echo on one core, {} ({}): the server's processor time for each message, in µs, kernel included, and messages a second.\n\n\
+        "Echo on one core of an {} ({}): the server's processor time for each message in µs, the kernel's included, and in brackets messages a second.\n\n\
          | connections : payload : in flight | raw TCP | silverback | × raw | best peer | × best |\n| --- | --: | --: | --: | --: | --: |\n",
         record.machine.processor, record.date
     );
     for case in &table.cases {
         let [cpu, rate] = ["cpu_us", "per_second"].map(|figure| record.measured(case.name, figure));
         let shown = |name: &str| match (cpu.get(name), rate.get(name)) {
-            (Some(cpu), Some(rate)) => format!("{} ({})", number(cpu.median), per_second(rate.median)),
+            (Some(cpu), Some(rate)) => format!("{} ({}){}", number(cpu.median), per_second(rate.median), star(*cpu)),
             _ => "–".to_owned(),
         };
         let times = |other: Option<f64>| match (cpu.get(OURS), other) {
@@ -116,7 +130,7 @@ fn in_short(table: &Table, record: &Record) -> String {
             times(best.map(|(_, best)| best.median)),
         );
     }
-    text
+    with_footnote(text)
 }
 
 /// The best of those that are neither ours nor the floor.
@@ -142,8 +156,15 @@ pub(crate) fn matrices(table: &Table, record: &Record) -> String {
             matrix(&mut text, table, metric, &cases);
         }
     }
-    let disturbed = record.runs.iter().any(|run| !run.is_quiet());
-    if disturbed && text.contains('*') {
+    with_footnote(text)
+}
+
+fn star(one: Measured) -> &'static str {
+    if one.disturbed { " *" } else { "" }
+}
+
+fn with_footnote(mut text: String) -> String {
+    if text.contains(" * ") {
         let _ = writeln!(text, "\n\\* each of its runs was disturbed: others used more than {} % of a core.", Run::FOREIGN);
     }
     text
@@ -182,7 +203,7 @@ fn cell(one: Measured, metric: &Metric) -> String {
     let value = if metric.better == Better::Higher { per_second(one.median) } else { number(one.median) };
     let spread = (one.most - one.median).max(one.median - one.least) / one.median.abs().max(1e-9) * 100.0;
     let spread = if one.most > one.least { format!(" ±{spread:.0} %") } else { String::new() };
-    format!("{value}{spread}{}", if one.disturbed { " *" } else { "" })
+    format!("{value}{spread}{}", star(one))
 }
 
 /// Three digits, and whole numbers from a thousand on with a space between thousands.
@@ -241,11 +262,20 @@ mod tests {
         };
         let machine = machine::Machine { processor: "p".into(), cores: 2, memory_gib: 1, kernel: "k".into(), rustc: "r".into() };
         let runs = vec![run(RAW, 2.0), run(OURS, 3.0), run("uWebSockets", 4.0), run("gorilla", 6.0)];
-        let record = Record { table: "echo".into(), date: "d".into(), commit: "c".into(), machine, rate: None, runs };
+        let record = Record { table: "echo".into(), date: "d".into(), commit: "c".into(), quick: false, machine, rate: None, runs };
         let text = matrices(&table, &record);
         assert!(text.contains("| silverback / raw TCP | 1.50 |\n| silverback / best peer | 0.75 |\n"), "{text}");
         let short = in_short(&table, &record);
         assert!(short.contains("| 2.00 (10.0) | 3.00 (10.0) | 1.50 | 4.00 (10.0) uWebSockets | 0.75 |"), "{short}");
+    }
+
+    #[test]
+    fn a_quote_takes_the_place_of_what_was_between_the_marks() {
+        for old in ["", "old\n"] {
+            let text = format!("before\n{}{old}{}after\n", QUOTE[0], QUOTE[1]);
+            assert_eq!(with_quote(&text, "new\n").unwrap(), format!("before\n{}new\n{}after\n", QUOTE[0], QUOTE[1]));
+        }
+        assert_eq!(with_quote("no marks", "new"), None);
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub(crate) fn measure(table: &Table, pace: Pace) -> Result<Record, String> {
         table: table.name.to_owned(),
         date: machine::today()?,
         commit: machine::commit()?,
+        quick: pace == Pace::Quick,
         machine: Machine::here()?,
         rate,
         runs: measuring.runs,
