@@ -107,7 +107,8 @@ impl<'a> Crowd<'a> {
         Ok(crowd)
     }
 
-    /// A server may answer a handshake before it has subscribed the connection: publishes one message after the other until one has reached all.
+    /// A server may answer a handshake before it has subscribed the connection: publishes one message after the other until one has
+    /// reached all.
     fn wait_for_all(&mut self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {

@@ -19,8 +19,8 @@ pub(crate) struct Stalled {
 }
 
 impl Stalled {
-    /// Opens them with the numbers from `first` on, and sends until the server stops reading for a while, so that what is measured later is a stall and
-    /// not how it comes about.
+    /// Opens them with the numbers from `first` on, and sends until the server stops reading for a while, so that what is measured later is
+    /// a stall and not how it comes about.
     pub(crate) fn open(common: &Common, first: usize, count: usize, ring: &Ring) -> Result<Self> {
         let stalled = Self::silent(common, first, count)?;
         let mut poll = Poll::new(count)?;

@@ -1,4 +1,5 @@
-// npm's ws with bufferutil: `node ws.js PORT`. /fan-out publishes to everyone, /deflate compresses without context takeover, every other path echoes.
+// npm's ws with bufferutil: `node ws.js PORT`. /fan-out publishes to everyone, /deflate compresses without context takeover, every other
+// path echoes.
 const http = require('http');
 const { WebSocketServer } = require('ws');
 

@@ -1,5 +1,6 @@
 //! What a second core gives: `cores [--quick]` echoes messages over in-memory pipes, both ends in this process, with one worker thread and
-//! with two, and prints a line of JSON for each. No kernel is in it, so that what our own locks cost shows. `cargo xtask bench cores` runs it.
+//! with two, and prints a line of JSON for each. No kernel is in it, so that what our own locks cost shows. `cargo xtask bench cores`
+//! runs it.
 #![expect(clippy::expect_used, reason = "a measurement that fails says where")]
 
 use std::sync::Arc;

@@ -61,8 +61,9 @@ fn chart(table: &Table, metric: &Metric, record: &Record) -> String {
     }
     let height = columns[0].max(columns[1]);
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" role=\"img\" aria-label=\"{title}\">\n\
-         {STYLE}<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n<text class=\"title\" x=\"16\" y=\"28\">{}: {title}</text>\n{body}</svg>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
+         role=\"img\" aria-label=\"{title}\">\n{STYLE}<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n\
+         <text class=\"title\" x=\"16\" y=\"28\">{}: {title}</text>\n{body}</svg>\n",
         table.title,
         title = escaped(metric.title),
     )

@@ -23,9 +23,10 @@ use crate::run::{root, target_directory};
 use crate::stages::Stages;
 use table::Table;
 
-/// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew. `--quick` measures the closest contenders, once and
-/// shortly, for a look; `--report` measures nothing. `--smoke`
-/// only sees whether anything could be measured.
+/// `[--quick] [--report] [TABLE…]`: measures these tables, or all, and writes the results anew.
+///
+/// `--quick` measures the closest contenders, once and shortly, for a look; `--report` measures nothing; `--smoke`, which stands alone, only
+/// sees whether anything could be measured.
 pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), String> {
     if arguments == ["--smoke"] {
         return smoke(stages);

@@ -104,8 +104,10 @@ fn results(records: &[(Table, Record)]) -> Result<String, String> {
 /// One line for each row of the echo table: ours, the floor, and the best of the others.
 fn in_short(table: &Table, record: &Record) -> String {
     let mut text = format!(
-        "Echo on one core of an {} ({}): the server's processor time for each message in µs, the kernel's included, and in brackets messages a second.\n\n\
-         | connections : payload : in flight | raw TCP | silverback | × raw | best peer | × best |\n| --- | --: | --: | --: | --: | --: |\n",
+        "Echo on one core of an {} ({}): the server's processor time for each message in µs, the kernel's included,\n\
+         and in brackets messages a second.\n\n\
+         | connections : payload : in flight | raw TCP | silverback | × raw | best peer | × best |\n\
+         | --- | --: | --: | --: | --: | --: |\n",
         record.machine.processor, record.date
     );
     for case in &table.cases {

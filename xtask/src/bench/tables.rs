@@ -55,7 +55,8 @@ fn ways() -> Table {
     Table {
         name: "ways",
         title: "Ways to hold a connection",
-        about: "`silverback` is `silverback echo`, with `run`; the others are `crates/silverback/examples/ways.rs`, with the same policy.",
+        about: "`silverback` is `silverback echo`, with `run`; the others are `crates/silverback/examples/ways.rs`, with the \
+                same policy.",
         contenders: vec![
             raw(),
             silverback(),
@@ -75,8 +76,8 @@ fn compression() -> Table {
     Table {
         name: "compression",
         title: "Compression",
-        about: "permessage-deflate without context takeover, JSON of 1 KiB, inflated and deflated again; each at its own default level. \
-                The second column holds 4,000 connections, each of which has had one message.",
+        about: "permessage-deflate without context takeover, JSON of 1 KiB, inflated and deflated again; each at its own default \
+                level. The second column holds 4,000 connections, each of which has had one message.",
         contenders: vec![
             silverback(),
             uwebsockets().with(&["--path=/deflate"]),
@@ -104,8 +105,9 @@ fn fan_out() -> Table {
     Table {
         name: "fan-out",
         title: "Fan-out",
-        about: "One connection publishes 125 bytes, or 16 KiB, and all get them: through the hub, with an identity for each session. \
-                One message, or four, is under way at a time. The stalled one never reads, and its buffers are full: what is measured is the others.",
+        about: "One connection publishes 125 bytes, or 16 KiB, and all get them: through the hub, with an identity for each \
+                session. One message, or four, is under way at a time. The stalled one never reads, and its buffers are full: \
+                what is measured is the others.",
         contenders: vec![
             Contender::new(OURS, Program::Example("silverback-hub", "fan_out"), &["PORT"]),
             uwebsockets().with(&["--path=/fan-out"]),
@@ -168,8 +170,9 @@ fn idle() -> Table {
     Table {
         name: "idle",
         title: "Idle connections",
-        about: "The slope of resident memory over 18,000 connections that are open in one process, before and after one message of 125 bytes on each. \
-                `serve` has an identity, an entry in the registry, a heartbeat and a queue for each. What the kernel holds for their sockets is not in it.",
+        about: "The slope of resident memory over 18,000 connections that are open in one process, before and after one message \
+                of 125 bytes on each. `serve` has an identity, an entry in the registry, a heartbeat and a queue for each. What \
+                the kernel holds for their sockets is not in it.",
         contenders: vec![
             silverback(),
             Contender::new("bare WebSocket", Program::Example("silverback", "ways"), &["bare", "PORT"]),
@@ -199,8 +202,9 @@ fn tail() -> Table {
     Table {
         name: "tail",
         title: "Tail latency",
-        about: "Messages of 125 bytes come at set times, at half of the greatest rate that any of the first three manages with one in flight; latency counts \
-                from the set time. Of the \"stalled\", one connection in a hundred never reads, and only the others are measured.",
+        about: "Messages of 125 bytes come at set times, at half of the greatest rate that any of the first three manages with \
+                one in flight; latency counts from the set time. Of the \"stalled\", one connection in a hundred never reads, \
+                and only the others are measured.",
         contenders: vec![silverback(), uwebsockets(), tokio_websockets_batched(), fastwebsockets(), yawc_batched()],
         cases: vec![
             Case::new("100", "echo", &["--connections=100", "--depth=64"]),
@@ -221,7 +225,8 @@ fn growth() -> Table {
     Table {
         name: "growth",
         title: "Cost as the hub grows",
-        about: "Nanoseconds for each operation on a hub that has so many sessions, over in-memory pipes, each session of a user of its own.",
+        about: "Nanoseconds for each operation on a hub that has so many sessions, over in-memory pipes, each session of a user \
+                of its own.",
         contenders: vec![Contender::new(OURS, Program::Example("silverback-hub", "growth"), &[])],
         cases: ["10,000", "100,000", "1,000,000"].map(|name| Case::new(name, "itself", &[])).to_vec(),
         metrics: vec![
@@ -238,7 +243,8 @@ fn cores() -> Table {
     Table {
         name: "cores",
         title: "Two cores against one",
-        about: "Echoes per second over in-memory pipes, both ends in one process, with one worker thread and with two: what our own locks cost, without the kernel.",
+        about: "Echoes per second over in-memory pipes, both ends in one process, with one worker thread and with two: what our \
+                own locks cost, without the kernel.",
         contenders: vec![Contender::new(OURS, Program::Example("silverback", "cores"), &[])],
         cases: ["one worker", "two workers"].map(|name| Case::new(name, "itself", &[])).to_vec(),
         metrics: vec![Metric::higher("per_second", "Messages per second")],

@@ -42,7 +42,8 @@ fn start(name: &str, port: u16) -> Option<io::Result<()>> {
 
 fn usage() -> ExitCode {
     eprintln!(
-        "usage: peers NAME PORT, where NAME is raw, fastwebsockets, tokio-websockets[-batched|-fan-out], tungstenite[-batched] or yawc[-batched]"
+        "usage: peers NAME PORT, where NAME is raw, fastwebsockets, tokio-websockets[-batched|-fan-out], tungstenite[-batched] \
+         or yawc[-batched]"
     );
     ExitCode::from(2)
 }
