@@ -22,6 +22,8 @@ mod health;
 mod identity;
 mod json;
 mod life;
+mod live;
+mod log;
 mod metrics;
 mod openapi;
 mod process;
