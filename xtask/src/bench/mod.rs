@@ -37,14 +37,18 @@ pub(crate) fn bench(stages: &mut Stages, arguments: &[&str]) -> Result<(), Strin
         return Err(format!("{unknown} is not known: there are --quick, --report and, alone, --smoke"));
     }
     let tables = chosen(&names)?;
+    let mut failures = Vec::new();
     if !arguments.contains(&"--report") {
         stages.run("programs", || build::all(&tables))?;
-        for (done, table) in tables.iter().enumerate() {
-            stages
-                .run(&format!("bench {}", table.name), || measure(table, pace).map_err(|failure| go_on(&failure, &tables[done..], pace)))?;
+        for table in &tables {
+            if let Err(failure) = stages.run(&format!("bench {}", table.name), || measure(table, pace)) {
+                println!("{failure}"); // the other tables are measured all the same
+                failures.push((table.name, failure));
+            }
         }
     }
-    stages.run("results", || report::write(pace))
+    stages.run("results", || report::write(pace))?;
+    if failures.is_empty() { Ok(()) } else { Err(go_on(&failures, pace)) }
 }
 
 /// A second of echo, every byte compared, so that what measures works when it is needed.
@@ -87,15 +91,22 @@ fn chosen(names: &[&str]) -> Result<Vec<Table>, String> {
 }
 
 /// What is measured is kept: the rest is one command away.
-fn go_on(failure: &str, left: &[Table], pace: Pace) -> String {
-    let names: Vec<&str> = left.iter().map(|table| table.name).collect();
+fn go_on(failures: &[(&str, String)], pace: Pace) -> String {
+    let (names, reasons): (Vec<&str>, Vec<&str>) = failures.iter().map(|(name, failure)| (*name, failure.as_str())).unzip();
     let quick = if pace == Pace::Quick { "--quick " } else { "" };
-    format!("{failure}\nGo on with `cargo xtask bench {quick}{}`", names.join(" "))
+    format!("{}\nGo on with `cargo xtask bench {quick}{}`", reasons.join("\n"), names.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_failed_can_be_measured_again_with_the_command_that_is_named() {
+        let failures = [("tail", "bench tail: no server".to_owned()), ("idle", "bench idle: no memory".to_owned())];
+        let said = go_on(&failures, Pace::Quick);
+        assert_eq!(said, "bench tail: no server\nbench idle: no memory\nGo on with `cargo xtask bench --quick tail idle`");
+    }
 
     #[test]
     fn a_table_that_is_not_there_is_named_with_those_that_are() {
