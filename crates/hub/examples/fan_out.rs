@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")] // as the server has it: one thread for each core
 async fn serve(port: u16) -> std::io::Result<()> {
     let (hub, upgrader) = (Arc::new(Hub::new()), Upgrader::default());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;

@@ -46,7 +46,7 @@ impl Way {
     }
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")] // as the server has it: one thread for each core
 async fn serve(way: Way, port: u16) -> std::io::Result<()> {
     // The policy of `silverback echo`.
     let upgrader = Upgrader::builder().origins(Origins::Any).message_limit(64 << 20).deflate(Deflate::default()).build();
