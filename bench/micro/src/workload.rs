@@ -1,0 +1,69 @@
+//! What is echoed.
+
+use bytes::{Bytes, BytesMut};
+use silverback::Message;
+use silverback::wire::frame::{Header, Opcode};
+use silverback::wire::mask;
+
+const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+
+/// Messages that arrive together, as far as one read reaches.
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) messages: usize,
+    /// As a client sends them.
+    pub(crate) frames: Bytes,
+    /// How many bytes their echo has.
+    pub(crate) answer: usize,
+}
+
+/// Four kinds of traffic.
+pub(crate) fn all() -> [Workload; 5] {
+    [
+        Workload::new("16 B binary x 1", 1, &Message::binary(vec![7; 16])),
+        Workload::new("125 B binary x 16", 16, &Message::binary(vec![7; 125])),
+        Workload::new("1 KiB text x 16", 16, &Message::text(ascii(1024))),
+        Workload::new("16 KiB multibyte text x 1", 1, &Message::text(multibyte(16 * 1024))),
+        // A read does not reach to the end of the last, so that one comes in two pieces.
+        Workload::new("16 KiB multibyte text x 4", 4, &Message::text(multibyte(16 * 1024))),
+    ]
+}
+
+impl Workload {
+    fn new(name: &'static str, messages: usize, message: &Message) -> Self {
+        let (masked, plain) = (frame(message, Some(KEY)), frame(message, None));
+        Self { name, messages, frames: masked.repeat(messages).into(), answer: plain.len() * messages }
+    }
+}
+
+/// A frame with one message.
+pub(crate) fn frame(message: &Message, mask: Option<[u8; 4]>) -> BytesMut {
+    let opcode = if matches!(message, Message::Text(_)) { Opcode::Text } else { Opcode::Binary };
+    let mut frame = BytesMut::new();
+    Header { fin: true, reserved: 0, opcode, mask, length: message.len() as u64 }.encode(&mut frame);
+    let start = frame.len();
+    frame.extend_from_slice(message.payload());
+    if let Some(key) = mask {
+        mask::apply(&mut frame[start..], key, 0);
+    }
+    frame
+}
+
+/// English, in one byte for each character.
+pub(crate) fn ascii(length: usize) -> String {
+    "the quick brown fox jumps over the lazy dog, ".chars().cycle().take(length).collect()
+}
+
+/// Text of which most characters have two, three or four bytes.
+pub(crate) fn multibyte(length: usize) -> String {
+    let mut text = String::with_capacity(length);
+    let all = "Grüße, 世界! Привет 🦍 — ".chars().cycle();
+    for character in all {
+        if text.len() + character.len_utf8() > length {
+            break;
+        }
+        text.push(character);
+    }
+    text.extend(std::iter::repeat_n('.', length - text.len()));
+    text
+}
