@@ -220,6 +220,13 @@ mod tests {
     }
 
     #[test]
+    fn the_record_of_the_repository_can_be_read() {
+        let record = Record::parse(&fs::read_to_string(root().join(RECORD)).unwrap()).unwrap();
+        assert!(record.tools.starts_with("rustc "), "{}", record.tools);
+        assert!(record.counts.contains_key("run, 125 B binary x 16"));
+    }
+
+    #[test]
     fn a_record_is_read_as_it_was_written() {
         let written = record(&[("run, 16 B x 1", 7649.3), ("wire", 0.5)]);
         let read = Record::parse(&written.to_string()).unwrap();

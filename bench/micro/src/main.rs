@@ -2,12 +2,17 @@
 //!
 //! | command | what it does |
 //! | --- | --- |
+//! | `times` | measures the hot parts beside their floors, and prints a table |
 //! | `cases` | lists the cases, each with the number of messages in one round |
 //! | `rounds CASE N` | does so many rounds of a case, and nothing that depends on the machine's speed; for callgrind to count |
 
 mod echo;
 mod fan_out;
+mod measure;
+mod queue;
+mod registry;
 mod script;
+mod times;
 mod workload;
 
 use std::error::Error;
@@ -17,14 +22,17 @@ use tokio::runtime::{Builder, Runtime};
 
 use workload::Workload;
 
-const USAGE: &str = "usage: silverback-micro cases
+const USAGE: &str = "usage: silverback-micro times
+       silverback-micro cases
        silverback-micro rounds CASE N";
 
-type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+type Failure = Box<dyn Error + Send + Sync>;
+type Outcome = Result<(), Failure>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["times"] => runtime().and_then(|runtime| Ok(print!("{}", times::table(&runtime)?))),
         ["cases"] => {
             cases().iter().for_each(|case| println!("{}\t{}", case.name, case.messages));
             Ok(())
@@ -73,6 +81,9 @@ fn do_rounds(name: &str, rounds: &str) -> Outcome {
     let rounds = rounds.parse().map_err(|_| format!("{rounds}: a number of rounds is wanted"))?;
     let case = cases().into_iter().find(|case| case.name == name);
     let case = case.ok_or_else(|| format!("there is no case {name:?}; `silverback-micro cases` lists them"))?;
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    (case.act)(&runtime, rounds)
+    (case.act)(&runtime()?, rounds)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
 }

@@ -5,7 +5,7 @@ use silverback::Message;
 use silverback::wire::frame::{Header, Opcode};
 use silverback::wire::mask;
 
-const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
+pub(crate) const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Messages that arrive together, as far as one read reaches.
 pub(crate) struct Workload {
@@ -38,15 +38,30 @@ impl Workload {
 
 /// A frame with one message.
 pub(crate) fn frame(message: &Message, mask: Option<[u8; 4]>) -> BytesMut {
-    let opcode = if matches!(message, Message::Text(_)) { Opcode::Text } else { Opcode::Binary };
     let mut frame = BytesMut::new();
-    Header { fin: true, reserved: 0, opcode, mask, length: message.len() as u64 }.encode(&mut frame);
+    Header { fin: true, reserved: 0, opcode: opcode(message), mask, length: message.len() as u64 }.encode(&mut frame);
     let start = frame.len();
     frame.extend_from_slice(message.payload());
     if let Some(key) = mask {
         mask::apply(&mut frame[start..], key, 0);
     }
     frame
+}
+
+/// One message in so many frames, which are cut wherever that falls.
+pub(crate) fn in_fragments(message: &Message, count: usize) -> BytesMut {
+    let mut frames = BytesMut::new();
+    let pieces: Vec<_> = message.payload().chunks(message.len().div_ceil(count)).collect();
+    for (number, piece) in pieces.iter().enumerate() {
+        let opcode = if number == 0 { opcode(message) } else { Opcode::Continuation };
+        Header { fin: number + 1 == pieces.len(), reserved: 0, opcode, mask: None, length: piece.len() as u64 }.encode(&mut frames);
+        frames.extend_from_slice(piece);
+    }
+    frames
+}
+
+fn opcode(message: &Message) -> Opcode {
+    if matches!(message, Message::Text(_)) { Opcode::Text } else { Opcode::Binary }
 }
 
 /// English, in one byte for each character.
