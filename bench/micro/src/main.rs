@@ -32,7 +32,7 @@ type Outcome = Result<(), Failure>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["times"] => runtime().and_then(|runtime| Ok(print!("{}", times::table(&runtime)?))),
+        ["times"] => runtime().and_then(|runtime| times::table(&runtime)).map(|table| print!("{table}")),
         ["cases"] => {
             cases().iter().for_each(|case| println!("{}\t{}", case.name, case.messages));
             Ok(())
@@ -49,12 +49,14 @@ fn main() -> ExitCode {
     }
 }
 
+type Act = dyn Fn(&Runtime, usize) -> Outcome;
+
 /// Something of which rounds can be done.
 struct Case {
     name: String,
     /// Messages in one round; of a fan-out, deliveries.
     messages: usize,
-    act: Box<dyn Fn(&Runtime, usize) -> Outcome>,
+    act: Box<Act>,
 }
 
 fn cases() -> Vec<Case> {

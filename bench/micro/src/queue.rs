@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use silverback::{Message, Upgrader};
 use tokio::runtime::Runtime;
@@ -51,17 +51,16 @@ fn inbox(runtime: &Runtime) -> Result<Row, Failure> {
     let talker = || Script::echo(frames.clone().into(), 0, usize::MAX).behind_handshake();
     let (_tx, mut rx, mut drive) = runtime.block_on(Upgrader::default().accept(talker()))?.split();
     let mut bare = runtime.block_on(Upgrader::default().accept(talker()))?;
-    let mut cx = Context::from_waker(Waker::noop());
     let queued = || {
         for _ in 0..BATCH {
-            while black_box(rx.poll_recv(&mut cx)).is_pending() {
+            while black_box(rx.poll_recv(&mut Context::from_waker(Waker::noop()))).is_pending() {
                 assert!(pin!(&mut drive).poll(&mut Context::from_waker(Waker::noop())).is_pending());
             }
         }
     };
     let received = || {
         for _ in 0..BATCH {
-            while let Poll::Pending = black_box(pin!(bare.recv()).poll(&mut Context::from_waker(Waker::noop()))) {}
+            while black_box(pin!(bare.recv()).poll(&mut Context::from_waker(Waker::noop()))).is_pending() {}
         }
     };
     let times = compare(queued, received);
