@@ -21,9 +21,10 @@ const ROUNDS: [u32; 2] = [61, 3 * 61];
 /// By so many percent may a count differ from its record.
 const TOLERANCE: f64 = 5.0;
 
-/// memcpy in wide steps, never by `rep movsb`, of which valgrind counts each byte; and the same on every processor.
+/// What must not depend on the machine or on chance. memcpy goes in wide steps, never by `rep movsb`, of which valgrind counts each byte. malloc keeps
+/// what is freed at hand for the next of its size, instead of joining it with whatever happens to be beside it.
 const TUNABLES: &str = "glibc.cpu.x86_rep_movsb_threshold=4294967296:glibc.cpu.x86_rep_stosb_threshold=4294967296:\
-    glibc.cpu.x86_non_temporal_threshold=4294967296";
+    glibc.cpu.x86_non_temporal_threshold=4294967296:glibc.malloc.tcache_count=1000";
 
 const HEAD: &str = "# Instructions for each message of the echo path, and for each delivery of a fan-out, as valgrind counts them.
 # `cargo xtask test` fails when one has grown by more than 5 %. If that is meant: `cargo xtask instructions --write`, and say why in the commit.

@@ -15,7 +15,8 @@ use crate::workload::Workload;
 
 /// The floor: every byte is read and written back, and nobody looks at it.
 pub(crate) fn raw(runtime: &Runtime, workload: &Workload, rounds: usize) -> Outcome {
-    let mut stream = Script::echo(workload.frames.clone(), workload.frames.len(), rounds);
+    let (frames, _) = workload.frames();
+    let mut stream = Script::echo(frames.clone(), frames.len(), rounds);
     runtime.block_on(runtime.spawn(async move {
         let mut buffer = BytesMut::with_capacity(64 * 1024);
         while stream.read_buf(&mut buffer).await? > 0 {
@@ -28,12 +29,12 @@ pub(crate) fn raw(runtime: &Runtime, workload: &Workload, rounds: usize) -> Outc
 
 /// The protocol alone, with neither a task nor a queue.
 pub(crate) fn wire(workload: &Workload, rounds: usize) -> Outcome {
-    let now = Instant::now();
+    let ((frames, answer), now) = (workload.frames(), Instant::now());
     let mut connection = Connection::new(Role::Server, Arc::new(Config::default()), now);
     let mut buffer = BytesMut::new();
     for _ in 0..rounds {
         buffer.reserve(64 * 1024); // as the library's link does it
-        buffer.extend_from_slice(&workload.frames);
+        buffer.extend_from_slice(&frames);
         connection.receive(buffer.split(), now);
         let mut answered = 0;
         while let Some(event) = connection.poll_event(now) {
@@ -46,7 +47,7 @@ pub(crate) fn wire(workload: &Workload, rounds: usize) -> Outcome {
             out.advance(taken);
             answered += taken;
         }
-        assert_eq!(answered, workload.answer, "the echo of {}", workload.name);
+        assert_eq!(answered, answer, "the echo of {}", workload.name);
     }
     Ok(())
 }
@@ -83,7 +84,8 @@ pub(crate) fn run(runtime: &Runtime, workload: &Workload, rounds: usize) -> Outc
 }
 
 fn script(workload: &Workload, rounds: usize) -> Script {
-    Script::echo(workload.frames.clone(), workload.answer, rounds).behind_handshake()
+    let (frames, answer) = workload.frames();
+    Script::echo(frames, answer, rounds).behind_handshake()
 }
 
 async fn accept(stream: Script) -> Result<WebSocket, silverback::AcceptError> {

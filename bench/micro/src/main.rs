@@ -61,10 +61,10 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for workload in workload::all().map(std::rc::Rc::new) {
+    for workload in &workload::ALL {
         let mut add = |way: &str, act: fn(&Runtime, &Workload, usize) -> Outcome| {
-            let (name, messages, workload) = (format!("{way}, {}", workload.name), workload.messages, workload.clone());
-            cases.push(Case { name, messages, act: Box::new(move |runtime, rounds| act(runtime, &workload, rounds)) });
+            let name = format!("{way}, {}", workload.name);
+            cases.push(Case { name, messages: workload.messages, act: Box::new(move |runtime, rounds| act(runtime, workload, rounds)) });
         };
         add("raw", echo::raw);
         add("wire", |_, workload, rounds| echo::wire(workload, rounds));
