@@ -35,8 +35,9 @@ const LARGEST_HEAD: usize = 16 * 1024;
 /// Serves one connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, router: Router) {
     let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
+    let upgrader = app.live.now().upgrader.clone();
     let handshake = tokio::select! {
-        handshake = app.upgrader.handshake(stream) => handshake,
+        handshake = upgrader.handshake(stream) => handshake,
         () = last_answer(&app) => return,
     };
     match handshake {

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{Config, Layers, Loaded, Secret};
+use crate::live::Live;
+use crate::log::LogFilter;
 use crate::metrics::Metrics;
 use crate::routes::{App, router};
 use crate::{accept, front, process, reload, welcome};
@@ -24,12 +26,10 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// How long everything else may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
-/// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
-pub(crate) async fn serve(
-    config: Config,
-    again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
-) -> Result<(), Box<dyn Error>> {
-    let app = app(&config)?;
+/// `layers` are loaded once more when the server is hung up (SIGHUP).
+pub(crate) async fn serve(loaded: Loaded, layers: Layers, log: LogFilter) -> Result<(), Box<dyn Error>> {
+    let app = app(&loaded)?;
+    let config = loaded.config;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another address with --listen", config.listen))?;
@@ -37,8 +37,8 @@ pub(crate) async fn serve(
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
     let hung_up = process::hung_up()?;
-    app.tasks.spawn(reload::when_hung_up(hung_up, again, app.clone(), config.listen.ip().is_loopback()));
-    welcome::print(address, &config, &app)?;
+    app.tasks.spawn(reload::when_hung_up(hung_up, layers, app.clone(), log));
+    welcome::print(address, &app)?;
 
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
     let router = router(app.clone());
@@ -83,13 +83,9 @@ async fn stop(app: &App, signal: &str) {
     tracing::info!("stopped");
 }
 
-/// What the configuration makes, with secrets made up where none are needed.
-fn app(config: &Config) -> Result<App, Box<dyn Error>> {
-    let is_local = config.listen.ip().is_loopback();
-    config.check_strength(is_local)?;
-    let is_throw_away = !config.auth.has_keys() && is_local;
-    let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
-    if !auth.has_keys() && !config.allow_anonymous {
+/// What keeps a configuration from being served though there is nothing wrong with any of its keys.
+pub(crate) fn check(config: &Config) -> Result<(), Box<dyn Error>> {
+    if !config.auth.has_keys() && !config.is_local() && !config.allow_anonymous {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
              `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
@@ -97,19 +93,25 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         )
         .into());
     }
-    let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
+    Ok(())
+}
+
+/// What the configuration makes, with secrets made up where none are needed.
+fn app(loaded: &Loaded) -> Result<App, Box<dyn Error>> {
+    loaded.check_strength()?;
+    let config = &loaded.config;
+    check(config)?;
+    let is_local = config.is_local();
+    let is_throw_away = !config.auth.has_keys() && is_local;
+    let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
-        upgrader: config.upgrader()?,
-        keys: Arc::new(config.api.open_by(api_key.clone())),
-        api_key,
-        metrics: Metrics::install(config.metrics.public)?,
+        live: Live::new(config.clone(), is_local.then(made_up)),
+        metrics: Metrics::install()?,
         has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
-        allow_anonymous: config.allow_anonymous,
         is_throw_away,
-        message_limit: config.message_limit(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
         everybody_gone: CancellationToken::new(),
