@@ -9,7 +9,7 @@ use crate::peers::GORILLA;
 use crate::run::{find, run, succeeds};
 
 /// The programs that the tests start, each with the package that brings it.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("nginx", "nginx"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -23,6 +23,7 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("valgrind", "valgrind"),
     ("update-ca-certificates", "ca-certificates"),
 ];
 

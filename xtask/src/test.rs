@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::fuzz;
+use crate::instructions;
 use crate::run::{cargo, root, run, rust_files};
 use crate::setup::setup;
 use crate::stages::Stages;
@@ -17,6 +19,7 @@ pub(crate) fn test(stages: &mut Stages) -> Result<(), String> {
     })?;
     stages.run("cargo test", || run(cargo().arg("test")))?;
     stages.run("the queues' locks, by loom", || run(&mut model()))?;
+    instructions::instructions(stages, false)?;
     fuzz::smoke(stages)?;
     bench::smoke(stages)?;
     for name in rust_files("conformance/tests")? {
