@@ -2,12 +2,10 @@
 
 use std::process::Command;
 
-use crate::fuzz;
-use crate::instructions;
 use crate::run::{cargo, root, run, rust_files};
 use crate::setup::setup;
 use crate::stages::Stages;
-use crate::{bench, fuzz};
+use crate::{bench, fuzz, instructions};
 
 const CONFORMANCE: &str = "silverback-conformance";
 
