@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 416), ("Driver", size_of::<Driver>(), 576), ("Shared", size_of::<Shared>(), 440)];
+            [("Connection", size_of::<Connection>(), 312), ("Driver", size_of::<Driver>(), 472), ("Shared", size_of::<Shared>(), 440)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }
