@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::assembly::{Assembly, Finished, most_compressed};
+use crate::assembly::{Assembly, Finished, Frame, most_compressed};
 use crate::deflate::Decompressor;
 use crate::frame::{Beginning, Header, Opcode, RSV1};
 use crate::{CloseFrame, Config, Message, Part, ProtocolError, Role, Text, mask};
@@ -40,9 +40,9 @@ enum Position {
     #[default]
     Header,
     /// Behind the header of a control frame, whose payload is wanted whole.
-    Control { opcode: Opcode, mask: Option<[u8; 4]>, length: usize },
-    /// Inside the payload of a data frame. `taken` bytes of it are in the message already.
-    Payload { fin: bool, mask: Option<[u8; 4]>, taken: usize, left: usize },
+    Control { opcode: Opcode, mask: Option<[u8; 4]>, length: u8 },
+    /// Inside the payload of a data frame, which its message knows.
+    Payload,
 }
 
 /// A message of at most 125 bytes.
@@ -64,11 +64,10 @@ impl Reader {
 
     /// Room for what is read next, where that belongs to a large message.
     pub(crate) fn lend(&mut self, config: &Config) -> Option<BytesMut> {
-        let Position::Payload { fin, left, .. } = self.at else { return None };
-        if !self.input.is_empty() || config.part_size.is_some() {
+        if !matches!(self.at, Position::Payload) || !self.input.is_empty() || config.part_size.is_some() {
             return None;
         }
-        self.message.as_mut()?.lend(left, fin)
+        self.message.as_mut()?.lend()
     }
 
     /// Drops everything. Used once nothing that arrives matters any more.
@@ -153,24 +152,24 @@ impl Reader {
                     self.frames += 1;
                     self.begin(header, config)?
                 }
-                Position::Control { length, .. } if self.input.len() < length => return Ok(self.wait()),
+                Position::Control { length, .. } if self.input.len() < length.into() => return Ok(self.wait()),
                 Position::Control { opcode, mask, length } => {
                     self.at = Position::Header;
-                    Some(self.take_control(opcode, mask, length)?)
+                    Some(self.take_control(opcode, mask, length.into())?)
                 }
-                Position::Payload { fin, mask, taken, left } => {
+                Position::Payload => {
                     let has_more = |decompressor: &Option<&mut Decompressor>| decompressor.as_ref().is_some_and(|it| it.has_more());
+                    let left = self.frame().left;
                     if left > 0 && self.input.is_empty() && !has_more(&decompressor) {
                         return Ok(self.wait());
                     }
                     let here = left.min(self.input.len()).min(self.room_in_part(config));
-                    let part = if self.is_joined(config) {
-                        self.join_part(mask, taken, here, left, fin)?
+                    if self.is_joined(config) {
+                        self.join_part(here)?;
                     } else {
-                        self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?
-                    };
-                    let (taken, left) = (taken + part, left - part);
-                    self.at = Position::Payload { fin, mask, taken, left };
+                        self.take_part(here, config, decompressor.as_deref_mut())?;
+                    }
+                    let Frame { fin, taken, left, .. } = self.frame();
                     if let Some(part) = self.cut_part(config) {
                         Some(Incoming::Part(part))
                     } else if left == 0 && !has_more(&decompressor) {
@@ -225,7 +224,7 @@ impl Reader {
     fn begin(&mut self, header: Header, config: &Config) -> Result<Option<Incoming>, ProtocolError> {
         let length = header.length as usize; // at most twice the limit of a message, which is a `usize`, or 125
         if header.opcode.is_control() {
-            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length };
+            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length: length as u8 };
             return Ok(None);
         }
         let is_text = header.opcode == Opcode::Text;
@@ -234,8 +233,9 @@ impl Reader {
         if is_whole && config.part_size.is_none_or(|size| length <= size) {
             return self.take_whole(is_text, header.mask, length).map(Some);
         }
-        self.message.get_or_insert_with(|| Box::new(Assembly::new(is_text, is_compressed)));
-        self.at = Position::Payload { fin: header.fin, mask: header.mask, taken: 0, left: length };
+        let message = self.message.get_or_insert_with(|| Box::new(Assembly::new(is_text, is_compressed)));
+        message.frame = Frame { fin: header.fin, mask: header.mask, taken: 0, left: length };
+        self.at = Position::Payload;
         Ok(None)
     }
 
@@ -269,28 +269,26 @@ impl Reader {
         config.part_size.is_none() && self.message.as_ref().is_some_and(|message| !message.is_compressed)
     }
 
-    /// Moves what is here of the payload of a data frame to its message. Tells how many bytes that is.
-    fn join_part(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize, left: usize, fin: bool) -> Result<usize, ProtocolError> {
-        let _ = self.unmasked(mask, taken, length);
-        self.unmasked = 0;
-        let Some(message) = &mut self.message else { return Ok(0) }; // there is one wherever there is payload
-        let part = if length == self.input.len() { std::mem::take(&mut self.input) } else { self.input.split_to(length) };
-        message.arrived(length);
-        message.join(part, left, fin)?;
-        Ok(length)
+    /// The data frame whose payload is read.
+    fn frame(&self) -> Frame {
+        self.message.as_ref().map(|message| message.frame).unwrap_or_default() // there is a message wherever there is payload
     }
 
-    /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it. Tells how many bytes it took.
-    fn take_part(
-        &mut self,
-        mask: Option<[u8; 4]>,
-        taken: usize,
-        length: usize,
-        config: &Config,
-        decompressor: Option<&mut Decompressor>,
-    ) -> Result<usize, ProtocolError> {
+    /// Moves what is here of the payload of a data frame to its message.
+    fn join_part(&mut self, length: usize) -> Result<(), ProtocolError> {
+        let Frame { mask, taken, .. } = self.frame();
         let _ = self.unmasked(mask, taken, length);
-        let Some(message) = &mut self.message else { return Ok(0) }; // there is one wherever there is payload
+        self.unmasked = 0;
+        let Some(message) = &mut self.message else { return Ok(()) };
+        let part = if length == self.input.len() { std::mem::take(&mut self.input) } else { self.input.split_to(length) };
+        message.join(part)
+    }
+
+    /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it.
+    fn take_part(&mut self, length: usize, config: &Config, decompressor: Option<&mut Decompressor>) -> Result<(), ProtocolError> {
+        let Frame { mask, taken, .. } = self.frame();
+        let _ = self.unmasked(mask, taken, length);
+        let Some(message) = &mut self.message else { return Ok(()) };
         let part = &self.input[..length];
         let count = match decompressor.filter(|_| message.is_compressed) {
             Some(decompressor) if length > 0 || decompressor.has_more() => {
@@ -300,7 +298,7 @@ impl Reader {
         };
         message.arrived(count);
         self.advance(count);
-        Ok(count)
+        Ok(())
     }
 
     /// So many bytes make the next part large enough to be cut off. Compressed ones may make it larger by what is inflated at a time.

@@ -190,13 +190,14 @@ pub struct Connection {
     /// When what arrives now is late, if it does not arrive whole.
     late_at: Option<Instant>,
     /// The latest Ping that could not be answered at once.
-    owed_pong: Option<Bytes>,
+    owed_pong: Option<Box<Bytes>>,
     /// Where in everything that is ever written the last Pong ends.
     pong_end: u64,
     pulse: Pulse,
     deadlines: Option<Box<Deadlines>>,
     opened: Instant,
-    incoming: Traffic,
+    received_messages: u64,
+    received_bytes: u64,
     sent_messages: u64,
     /// `sent_messages` when the transport had last taken everything.
     delivered_messages: u64,
@@ -282,7 +283,8 @@ impl Connection {
             pong_end: 0,
             pulse: Pulse::new(now),
             opened: now,
-            incoming: Traffic::default(),
+            received_messages: 0,
+            received_bytes: 0,
             sent_messages: 0,
             delivered_messages: 0,
             announced: None,
@@ -321,7 +323,7 @@ impl Connection {
         if self.late_at.is_some_and(|late_at| late_at + OVERSIGHT < now) {
             self.late_at = None;
         }
-        self.incoming.bytes += bytes.len() as u64;
+        self.received_bytes += bytes.len() as u64;
         if matches!(self.state, State::Open | State::Closing { .. }) {
             self.reader.feed(bytes);
         }
@@ -392,12 +394,12 @@ impl Connection {
             }
             Ok(Some(Incoming::Message(message))) => {
                 self.message_arrived(now);
-                self.incoming.messages += 1;
+                self.received_messages += 1;
                 return Some(Event::Message(message));
             }
             Ok(Some(Incoming::Part(part))) => {
                 self.message_arrived(now);
-                self.incoming.messages += u64::from(part.is_last);
+                self.received_messages += u64::from(part.is_last);
                 return Some(Event::Part(part));
             }
             Ok(Some(Incoming::Ping(payload))) => {
@@ -427,7 +429,7 @@ impl Connection {
 
     /// What has come in and gone out so far.
     pub fn traffic(&self) -> (Traffic, Traffic) {
-        let incoming = Traffic { frames: self.reader.frames(), ..self.incoming };
+        let incoming = Traffic { messages: self.received_messages, frames: self.reader.frames(), bytes: self.received_bytes };
         (incoming, Traffic { messages: self.sent_messages, frames: self.transmit.frames(), bytes: self.transmit.taken() })
     }
 
@@ -454,7 +456,7 @@ impl Connection {
             self.owed_pong = None; // a Pong answers the Pings before it too
             self.pong(payload);
         } else {
-            self.owed_pong = Some(payload);
+            self.owed_pong = Some(Box::new(payload));
         }
     }
 

@@ -162,7 +162,7 @@ impl Connection {
         if self.has_written_pong()
             && let Some(payload) = self.owed_pong.take()
         {
-            self.pong(payload);
+            self.pong(*payload);
         }
         if !self.transmit.has_remaining() {
             self.delivered_messages = self.sent_messages;
