@@ -8,6 +8,7 @@ use silverback_hub::{Notes, Session, SessionInfo};
 
 use crate::auth::{Authenticator, TokenError, written};
 use crate::identity::Presented;
+use crate::limits::Pace;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
 
@@ -39,7 +40,7 @@ impl Lease {
 }
 
 /// Runs it to its end. Whoever checked its token checks its fresh ones too.
-pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
+pub(crate) async fn run(session: Session, mut pace: Pace, auth: Option<Arc<Authenticator>>) {
     let info = session.info().clone();
     let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
@@ -52,7 +53,7 @@ pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
                         lease.notify(&of, notice, &tx);
                         continue;
                     }
-                    message = rx.recv_unseen() => message,
+                    message = pace.next(&mut rx, &tx, &lease.notes) => message,
                 };
                 let Some(message) = message else { return Ok(()) };
                 if let Some(asked) = renewal::asked(&message) {
@@ -139,6 +140,7 @@ mod tests {
     use crate::auth::{Auth, Mint};
     use crate::config::Secret;
     use crate::identity::SUBPROTOCOL;
+    use crate::limits::Limits;
 
     const SECRET: &str = "auth-secret-that-nobody-may-see-0123456789";
 
@@ -166,7 +168,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), Pace::new(&Limits::default()), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(
