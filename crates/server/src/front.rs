@@ -36,7 +36,7 @@ const STALLED: Duration = Duration::from_secs(30);
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, _socket: Socket, app: App, router: Router) {
+pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, socket: Socket, app: App, router: Router) {
     let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
     let in_force = app.live.now();
     let (proxies, limits) = (&in_force.config.proxies, &in_force.config.limits);
@@ -63,7 +63,7 @@ pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, _socket: Sock
         Ok(handshake) if handshake.request().uri().path() == "/ws" => {
             let client = proxies.client(peer, handshake.request().headers());
             drop(in_force);
-            serve_socket(handshake, client, turn, app).await;
+            serve_socket(handshake, client, socket, turn, app).await;
         }
         Ok(handshake) => {
             let head = limits.head();
@@ -90,24 +90,23 @@ async fn last_answer(app: &App) {
     tokio::time::sleep(LAST_ANSWER).await;
 }
 
-async fn serve_socket(handshake: Handshake<TcpStream>, client: SocketAddr, mut turn: Turn, app: App) {
-    let seat = app.seat(client);
-    let admitted = match &seat {
-        Ok(_) => app.admit(handshake.request(), client).await,
-        Err(refusal) => Err(refusal.clone()),
+async fn serve_socket(handshake: Handshake<TcpStream>, client: SocketAddr, socket: Socket, mut turn: Turn, app: App) {
+    let admitted = match app.seat(client) {
+        Ok(seat) => app.admit(handshake.request(), client).await.map(|(acceptance, reservation)| (acceptance, reservation, seat)),
+        Err(refusal) => Err(refusal),
     };
     match admitted {
         Err(refusal) => tokio::select! {
             _ = handshake.refuse(refusal) => {}
             () = turn.is_over() => {} // who lingers over its refusal has no more right to the place than others
         },
-        Ok((acceptance, reservation)) => {
-            drop(turn);
-            // In this order: whoever learns that it is connected can be sent to.
-            life::run(app.join(reservation, handshake.open(acceptance)), app.pace(), app.auth.clone()).await;
+        // In this order: whoever learns that it is connected can be sent to.
+        Ok((acceptance, reservation, seat)) => {
+            let session = app.join(reservation, handshake.open(acceptance));
+            // A task of its own, without the room that a handshake and requests would need in it.
+            app.tasks.spawn(life::run(session, app.pace(), seat.with_socket(socket), app.auth.clone()));
         }
     }
-    drop(seat);
 }
 
 async fn serve_http(handshake: Handshake<TcpStream>, peer: SocketAddr, largest_head: usize, app: App, router: Router) {

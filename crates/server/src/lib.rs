@@ -34,6 +34,7 @@ mod reload;
 mod renewal;
 mod routes;
 mod serve;
+mod shards;
 mod socket;
 mod term;
 mod timeline_json;

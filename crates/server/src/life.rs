@@ -40,32 +40,36 @@ impl Lease {
 }
 
 /// Runs it to its end. Whoever checked its token checks its fresh ones too.
-pub(crate) async fn run(session: Session, mut pace: Pace, auth: Option<Arc<Authenticator>>) {
+/// `place` is what the session takes from what all may have; it is given back at the end.
+pub(crate) fn run<P>(session: Session, mut pace: Pace, place: P, auth: Option<Arc<Authenticator>>) -> impl Future<Output = ()> {
     let info = session.info().clone();
     let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
-    let report = session
-        .run(|tx, mut rx| async move {
-            loop {
-                let message = tokio::select! {
-                    biased; // however much a client says, its end comes
-                    notice = lease.term.next() => {
-                        lease.notify(&of, notice, &tx);
-                        continue;
-                    }
-                    message = pace.next(&mut rx, &tx, &lease.notes) => message,
-                };
-                let Some(message) = message else { return Ok(()) };
-                if let Some(asked) = renewal::asked(&message) {
-                    lease.answer(&of, asked, &tx).await;
+    let life = session.run(|tx, mut rx| async move {
+        loop {
+            let message = tokio::select! {
+                biased; // however much a client says, its end comes
+                notice = lease.term.next() => {
+                    lease.notify(&of, notice, &tx);
                     continue;
                 }
-                rx.show(&message);
-                tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
+                message = pace.next(&mut rx, &tx, &lease.notes) => message,
+            };
+            let Some(message) = message else { return Ok(()) };
+            if let Some(asked) = renewal::asked(&message) {
+                Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
+                continue;
             }
-        })
-        .await;
-    tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+            rx.show(&message);
+            tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
+        }
+    });
+    // What is above is no part of the future, which every session keeps.
+    async move {
+        let report = life.await;
+        tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+        drop(place);
+    }
 }
 
 impl Lease {
@@ -168,7 +172,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), Pace::new(&Limits::default()), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), Pace::new(&Limits::default()), (), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

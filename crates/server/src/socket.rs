@@ -114,11 +114,7 @@ fn identity(verified: Verified, remote: SocketAddr) -> Identity {
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
     match admitted(&app, &mut request, remote).await {
         Ok((reservation, seat, response, socket)) => {
-            let (session, pace, auth) = (app.join(reservation, socket), app.pace(), app.auth.clone());
-            app.tasks.spawn(async move {
-                life::run(session, pace, auth).await;
-                drop(seat);
-            });
+            app.tasks.spawn(life::run(app.join(reservation, socket), app.pace(), seat, app.auth.clone()));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => {
@@ -133,7 +129,7 @@ async fn admitted(
     request: &mut Request,
     remote: SocketAddr,
 ) -> Result<(Reservation, Seat, http::Response<()>, WebSocket), Refusal> {
-    let seat = app.seat(remote)?.with_socket();
+    let seat = app.seat(remote)?.with_its_socket();
     let (_, reservation) = app.admit(request, remote).await?;
     let upgrader = app.live.now().upgrader.clone();
     let (response, socket) = upgrader.upgrade(request)?;

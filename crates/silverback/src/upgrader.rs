@@ -97,7 +97,8 @@ impl Upgrader {
     /// # }
     /// ```
     pub async fn accept<S: Stream>(&self, stream: S) -> Result<WebSocket, AcceptError> {
-        self.handshake(stream).await?.accept().await
+        // In a box, so that whoever goes on with the connection in the same future keeps no room for the handshake.
+        Box::pin(async move { self.handshake(stream).await?.accept().await }).await
     }
 
     /// Takes a stream and reads the request, for a server that looks at its path or its credentials before it accepts.

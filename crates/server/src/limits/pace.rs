@@ -40,36 +40,42 @@ impl Pace {
     ///
     /// Cancel-safe.
     pub(crate) async fn next(&mut self, rx: &mut SessionReceiver, tx: &Sender, notes: &Notes) -> Option<Message> {
-        let Some(rates) = &mut self.0 else { return rx.recv_unseen().await };
-        if let Some(ready_at) = rates.ready_at {
-            sleep_until(ready_at).await;
-            rates.ready_at = None;
-        }
-        let message = rx.recv_unseen().await?;
-        let now = Instant::now();
-        let wait = rates.charge(message.len() as u64, now);
-        if wait.is_zero() {
-            return Some(message);
-        }
-        if !std::mem::replace(&mut rates.was_noted, true) {
-            metrics::counter!("silverback_sessions_too_fast_total").increment(1);
-            notes.add(format!("sent more than {}", rates.allowed()));
-        }
-        match rates.when_too_fast {
-            WhenTooFast::Wait => {
-                rates.ready_at = Some(now + wait);
-                Some(message)
-            }
-            WhenTooFast::Close => {
-                tx.begin_close(CloseCode::POLICY_VIOLATION, format!("you may send {}: send less", rates.allowed()));
-                while rx.recv_unseen().await.is_some() {}
-                None
-            }
+        match &mut self.0 {
+            None => rx.recv_unseen().await,
+            Some(rates) => Box::pin(rates.next(rx, tx, notes)).await, // in a box: nobody else has room for it in its session
         }
     }
 }
 
 impl Rates {
+    async fn next(&mut self, rx: &mut SessionReceiver, tx: &Sender, notes: &Notes) -> Option<Message> {
+        if let Some(ready_at) = self.ready_at {
+            sleep_until(ready_at).await;
+            self.ready_at = None;
+        }
+        let message = rx.recv_unseen().await?;
+        let now = Instant::now();
+        let wait = self.charge(message.len() as u64, now);
+        if wait.is_zero() {
+            return Some(message);
+        }
+        if !std::mem::replace(&mut self.was_noted, true) {
+            metrics::counter!("silverback_sessions_too_fast_total").increment(1);
+            notes.add(format!("sent more than {}", self.allowed()));
+        }
+        match self.when_too_fast {
+            WhenTooFast::Wait => {
+                self.ready_at = Some(now + wait);
+                Some(message)
+            }
+            WhenTooFast::Close => {
+                tx.begin_close(CloseCode::POLICY_VIOLATION, format!("you may send {}: send less", self.allowed()));
+                while rx.recv_unseen().await.is_some() {}
+                None
+            }
+        }
+    }
+
     /// How long until the next message may come.
     fn charge(&mut self, bytes: u64, now: Instant) -> Duration {
         let messages = self.messages.as_mut().map(|rate| rate.bucket.charge(1, rate.per_second, now));

@@ -38,7 +38,7 @@ struct Address {
 pub(crate) struct Seat {
     bounds: Bounds,
     address: IpAddr,
-    /// For a connection whose socket is not counted where it was accepted any more.
+    /// Its socket lives as long.
     socket: Option<Socket>,
 }
 
@@ -56,10 +56,16 @@ impl Bounds {
 }
 
 impl Seat {
-    /// Counts the client's socket, too.
-    pub(crate) fn with_socket(mut self) -> Self {
-        self.socket = Some(self.bounds.one_more_socket());
+    /// Keeps what counts the client's socket, too.
+    pub(crate) fn with_socket(mut self, socket: Socket) -> Self {
+        self.socket = Some(socket);
         self
+    }
+
+    /// Counts the client's socket, which was counted only until its request became a handshake.
+    pub(crate) fn with_its_socket(self) -> Self {
+        let socket = self.bounds.one_more_socket();
+        self.with_socket(socket)
     }
 }
 
