@@ -12,6 +12,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::config::Secret;
 use crate::identity::bearer;
+use crate::limits::{Refused, refused};
 use crate::live::Live;
 use crate::routes::Remote;
 
@@ -59,8 +60,8 @@ pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Ne
     match gate.live.now().keys.check(request.headers(), gate.right) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            let remote = request.extensions().get::<Remote>().map(|remote| remote.0);
-            tracing::info!(?remote, %refusal, "a request to the API was refused");
+            let remote = request.extensions().get::<Remote>().map(|remote| remote.0.to_string());
+            refused(Refused::ApiRequest, remote.as_deref().unwrap_or("(unknown)"), &refusal);
             refusal.problem().into_response()
         }
     }

@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Flag, Layers};
+use crate::limits::{self, Bounds};
 use crate::why::{self, About};
 use crate::{auth, echo, log, process, serve};
 
@@ -146,15 +147,15 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let layers = arguments.settings.layers();
             let loaded = layers.load()?;
             let log = log::start(&loaded.config.log)?;
-            process::raise_descriptor_limit();
-            process::block_on(serve::serve(loaded, layers, log))?
+            let bounds = Bounds::new(limits::raise_descriptor_limit());
+            process::block_on(serve::serve(loaded, layers, log, bounds))?
         }
         Command::Config(Config::Check(settings)) => config::check(&settings.layers()),
         Command::Config(Config::Print(settings)) => config::print(&settings.layers()),
         Command::Config(Config::Example) => config::example(),
         Command::Echo(arguments) => {
             log::start(&config::log_filter()?)?;
-            process::raise_descriptor_limit();
+            limits::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
         Command::Token(arguments) => {

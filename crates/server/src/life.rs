@@ -8,6 +8,7 @@ use silverback_hub::{Notes, Session, SessionInfo};
 
 use crate::auth::{Authenticator, TokenError, written};
 use crate::identity::Presented;
+use crate::limits::Pace;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
 
@@ -39,7 +40,8 @@ impl Lease {
 }
 
 /// Runs it to its end. Whoever checked its token checks its fresh ones too.
-pub(crate) fn run(session: Session, auth: Option<Arc<Authenticator>>) -> impl Future<Output = ()> {
+/// `place` is what the session takes from what all may have; it is given back at the end.
+pub(crate) fn run<P>(session: Session, mut pace: Pace, place: P, auth: Option<Arc<Authenticator>>) -> impl Future<Output = ()> {
     let info = session.info().clone();
     let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
@@ -51,7 +53,7 @@ pub(crate) fn run(session: Session, auth: Option<Arc<Authenticator>>) -> impl Fu
                     lease.notify(&of, notice, &tx);
                     continue;
                 }
-                message = rx.recv_unseen() => message,
+                message = pace.next(&mut rx, &tx, &lease.notes) => message,
             };
             let Some(message) = message else { return Ok(()) };
             if let Some(asked) = renewal::asked(&message) {
@@ -66,6 +68,7 @@ pub(crate) fn run(session: Session, auth: Option<Arc<Authenticator>>) -> impl Fu
     async move {
         let report = life.await;
         tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+        drop(place);
     }
 }
 
@@ -141,6 +144,7 @@ mod tests {
     use crate::auth::{Auth, Mint};
     use crate::config::Secret;
     use crate::identity::SUBPROTOCOL;
+    use crate::limits::Limits;
 
     const SECRET: &str = "auth-secret-that-nobody-may-see-0123456789";
 
@@ -168,7 +172,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), Pace::new(&Limits::default()), (), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

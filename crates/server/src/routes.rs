@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{Authenticator, Mint};
+use crate::limits::Bounds;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) hub: Hub,
     /// What is configured, as far as it can change.
     pub(crate) live: Live,
+    /// What all clients may cost together.
+    pub(crate) bounds: Bounds,
     pub(crate) metrics: Metrics,
     /// Whether a drain has begun.
     pub(crate) has_drained: Arc<AtomicBool>,

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, Layers, Loaded, Secret};
+use crate::limits::Bounds;
 use crate::live::Live;
 use crate::log::LogFilter;
 use crate::metrics::Metrics;
@@ -27,8 +28,8 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
 /// `layers` are loaded once more when the server is hung up (SIGHUP).
-pub(crate) async fn serve(loaded: Loaded, layers: Layers, log: LogFilter) -> Result<(), Box<dyn Error>> {
-    let app = app(&loaded)?;
+pub(crate) async fn serve(loaded: Loaded, layers: Layers, log: LogFilter, bounds: Bounds) -> Result<(), Box<dyn Error>> {
+    let app = app(&loaded, bounds)?;
     let config = loaded.config;
     let listener = TcpListener::bind(config.listen)
         .await
@@ -41,12 +42,18 @@ pub(crate) async fn serve(loaded: Loaded, layers: Layers, log: LogFilter) -> Res
     welcome::print(address, &app)?;
 
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
+    let live = app.live.clone();
+    let memory = move || live.now().config.limits.memory.map(|size| size.as_u64());
+    app.tasks.spawn(app.bounds.clone().keep(memory, app.stopping.clone()));
+    tracing::info!(clients = app.bounds.most_connections(&config.limits), "how many clients may be connected");
     let router = router(app.clone());
     let signal = loop {
         tokio::select! {
             signal = &mut stopped => break signal,
             (stream, remote) = accept::next(&listener) => {
-                app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
+                if let Some(socket) = app.bounds.socket() {
+                    app.tasks.spawn(front::serve(stream, remote, socket, app.clone(), router.clone()));
+                }
             }
         }
     };
@@ -97,7 +104,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Box<dyn Error>> {
 }
 
 /// What the configuration makes, with secrets made up where none are needed.
-fn app(loaded: &Loaded) -> Result<App, Box<dyn Error>> {
+fn app(loaded: &Loaded, bounds: Bounds) -> Result<App, Box<dyn Error>> {
     loaded.check_strength()?;
     let config = &loaded.config;
     check(config)?;
@@ -107,6 +114,7 @@ fn app(loaded: &Loaded) -> Result<App, Box<dyn Error>> {
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
         live: Live::new(config.clone(), is_local.then(made_up)),
+        bounds,
         metrics: Metrics::install()?,
         has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },

@@ -3,7 +3,6 @@
 use bytesize::ByteSize;
 use silverback::{Budget, Deflate};
 
-use super::limits::bytes;
 use super::{Problem, section};
 
 section! {
@@ -38,4 +37,8 @@ impl Compression {
         let options = if budget.limit() > 0 { options.context_takeover(budget.clone()) } else { options };
         self.enabled.then_some(options)
     }
+}
+
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
 }

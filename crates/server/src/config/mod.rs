@@ -22,7 +22,6 @@ mod compression;
 mod environment;
 mod example;
 mod heartbeat;
-mod limits;
 mod load;
 mod log;
 mod metrics;
@@ -41,6 +40,8 @@ use silverback::{Budget, Upgrader};
 
 use crate::api_settings::Api;
 use crate::auth::Auth;
+use crate::limits::Limits;
+use crate::proxies::Proxies;
 
 pub(crate) use arguments::{parse_address, parse_size, parse_time};
 pub(crate) use changes::{Change, changes, keep_what_needs_a_restart};
@@ -48,7 +49,6 @@ pub(crate) use command::{check, example, print};
 use compression::Compression;
 pub(crate) use environment::variable;
 use heartbeat::HeartbeatTimes;
-use limits::Limits;
 pub(crate) use load::{Flag, Layers, Loaded, number};
 pub(crate) use log::log_filter;
 use metrics::Metrics;
@@ -76,6 +76,7 @@ section! {
         pub(crate) metrics: Metrics = Metrics::default();
         pub(crate) heartbeat: HeartbeatTimes = HeartbeatTimes::default();
         pub(crate) limits: Limits = Limits::default();
+        pub(crate) proxies: Proxies = Proxies::default();
         pub(crate) sessions: Sessions = Sessions::default();
         pub(crate) compression: Compression = Compression::default();
     }
@@ -105,6 +106,9 @@ impl Config {
             .origins(self.origins().unwrap_or_default()) // checked when it was loaded
             .subprotocols([crate::identity::SUBPROTOCOL])
             .message_limit(self.limits.message())
+            .queue(self.limits.queue())
+            .head_limit(self.limits.head())
+            .handshake_timeout(self.limits.handshake_timeout)
             .heartbeat(self.heartbeat.heartbeat())
             .deflate(self.compression.deflate(budget))
             .build()
