@@ -19,6 +19,7 @@ pub(crate) struct Output {
 struct Lines {
     kept: VecDeque<String>,
     streams_open: usize,
+    count: usize,
 }
 
 impl Output {
@@ -56,12 +57,18 @@ impl Output {
         self.lines().kept.iter().rev().find_map(|line| pick(line))
     }
 
+    /// How many lines there were.
+    pub(crate) fn count(&self) -> usize {
+        self.lines().count
+    }
+
     fn push(&self, line: String) {
         let mut lines = self.lines();
         if lines.kept.len() == LINES_KEPT {
             lines.kept.pop_front();
         }
         lines.kept.push_back(line);
+        lines.count += 1;
         self.shared.1.notify_all();
     }
 

@@ -45,6 +45,11 @@ impl Process {
         self.output.last(|line| Some(line.trim_start().strip_prefix(beginning)?.trim().to_owned()))
     }
 
+    /// How many lines it has printed.
+    pub fn printed_lines(&self) -> usize {
+        self.output.count()
+    }
+
     /// The last lines that it printed.
     pub fn printed(&self) -> String {
         self.output.to_string()

@@ -9,7 +9,7 @@ use crate::peers::GORILLA;
 use crate::run::{find, run, succeeds};
 
 /// The programs that the tests start, each with the package that brings it.
-const PROGRAMS: [(&str, &str); 14] = [
+const PROGRAMS: [(&str, &str); 15] = [
     ("nginx", "nginx"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
@@ -23,17 +23,23 @@ const PROGRAMS: [(&str, &str); 14] = [
     ("node", "nodejs"),
     ("npm", "npm"),
     ("openssl", "openssl"),
+    ("valgrind", "valgrind"),
     ("update-ca-certificates", "ca-certificates"),
 ];
 
 /// What is no program, with its package.
 const FILES: [(&str, &str); 1] = [(GORILLA, "golang-github-gorilla-websocket-dev")];
 
-/// Installs what is missing, or says what to install and fails.
+/// Installs what the tests miss, or says what to install and fails.
 pub(crate) fn install_missing() -> Result<(), String> {
-    let wanted = missing();
+    install(&PROGRAMS, &FILES)
+}
+
+/// Installs these programs and files where they are missing, each from its package.
+pub(crate) fn install(programs: &[(&str, &'static str)], files: &[(&str, &'static str)]) -> Result<(), String> {
+    let wanted = missing(programs, files);
     if wanted.is_empty() {
-        println!("every program that the tests start is there");
+        println!("every program that is needed is there");
         return Ok(());
     }
     println!("missing: {}", wanted.join(" "));
@@ -45,7 +51,7 @@ pub(crate) fn install_missing() -> Result<(), String> {
     };
     run(apt_get().arg("update").arg("-qq"))?;
     run(apt_get().args(["install", "-qq", "--yes", "--no-install-recommends"]).args(&wanted))?;
-    match missing() {
+    match missing(programs, files) {
         still if still.is_empty() => Ok(()),
         still => Err(format!("installed, and still not found: {}", still.join(" "))),
     }
@@ -57,9 +63,9 @@ pub(crate) fn python3() -> Option<PathBuf> {
     [find("python3")?, PathBuf::from("/usr/bin/python3")].into_iter().find(|python| succeeds(Command::new(python).args(["-c", ABLE])))
 }
 
-fn missing() -> Vec<&'static str> {
-    let programs = PROGRAMS.iter().filter(|(program, _)| find(program).is_none());
-    let files = FILES.iter().filter(|(path, _)| !Path::new(path).exists());
+fn missing(programs: &[(&str, &'static str)], files: &[(&str, &'static str)]) -> Vec<&'static str> {
+    let programs = programs.iter().filter(|(program, _)| find(program).is_none());
+    let files = files.iter().filter(|(path, _)| !Path::new(path).exists());
     let mut packages: Vec<&str> = programs.chain(files).map(|(_, package)| *package).collect();
     if python3().is_none() {
         packages.push("python3-venv");

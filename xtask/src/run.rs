@@ -19,6 +19,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
+/// What the command prints, which is not shown.
+pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    let line = typed(command);
+    let ran = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().map_err(|error| format!("`{line}` did not start: {error}"))?;
+    if !ran.status.success() {
+        return Err(format!("`{line}` ended with {}", ran.status));
+    }
+    String::from_utf8(ran.stdout).map_err(|_| format!("`{line}` printed what is no text"))
+}
+
 /// Whether the command runs and ends with status 0. It prints nothing.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

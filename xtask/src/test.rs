@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use crate::fuzz;
 use crate::run::{cargo, root, run, rust_files};
 use crate::setup::setup;
 use crate::stages::Stages;
+use crate::{bench, fuzz, instructions};
 
 const CONFORMANCE: &str = "silverback-conformance";
 
@@ -17,7 +17,9 @@ pub(crate) fn test(stages: &mut Stages) -> Result<(), String> {
     })?;
     stages.run("cargo test", || run(cargo().arg("test")))?;
     stages.run("the queues' locks, by loom", || run(&mut model()))?;
+    instructions::instructions(stages, false)?;
     fuzz::smoke(stages)?;
+    bench::smoke(stages)?;
     for name in rust_files("conformance/tests")? {
         stages.run(&format!("conformance {name}"), || run(&mut conformance(&name)))?;
     }

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use silverback::{CloseReport, ConnectionId, HandlerResult, Message, Receiver, Sender, WebSocket};
@@ -128,24 +129,33 @@ impl Session {
     /// handler goes on.
     ///
     /// Dropping this future ends the session and its connection.
-    pub async fn run<H, F>(self, handler: H) -> Arc<CloseReport>
+    pub fn run<H, F>(self, handler: H) -> impl Future<Output = Arc<CloseReport>>
     where
         H: FnOnce(Sender, SessionReceiver) -> F,
         F: Future<Output = HandlerResult>,
     {
-        // Declared before the connection, so that it is dropped after it.
         let membership = self.membership;
-        let ended = membership.member.sender().clone();
         let (member, core) = (membership.member.clone(), membership.core.clone());
-        let mut run = pin!(self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, member, core })));
-        tokio::select! {
-            biased;
-            report = &mut run => report,
-            _ = ended.closed() => {
-                drop(membership);
-                run.await
-            }
-        }
+        let run = self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, member, core }));
+        Life { run: Box::pin(run), membership: Some(membership) }
+    }
+}
+
+/// A session that runs. The connection is dropped first: it publishes the report that the membership tells of.
+struct Life<R> {
+    run: Pin<Box<R>>,
+    membership: Option<Membership>,
+}
+
+impl<R: Future<Output = Arc<CloseReport>>> Future for Life<R> {
+    type Output = Arc<CloseReport>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arc<CloseReport>> {
+        let Self { run, membership } = self.get_mut();
+        let polled = run.as_mut().poll(cx);
+        // The connection is driven here, so this is where it ends, maybe long before the handler does.
+        membership.take_if(|membership| membership.member.sender().close_report().is_some());
+        polled
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config};
+use crate::config::{self, Flag, Layers};
+use crate::limits::{self, Bounds};
 use crate::why::{self, About};
-use crate::{auth, echo, process, serve};
+use crate::{auth, echo, log, process, serve};
 
 #[derive(Debug, Parser)]
 #[command(name = "silverback", version, about = "Holds WebSocket connections, knows who is connected, and says why when they are not")]
@@ -25,6 +25,9 @@ struct Cli {
 enum Command {
     /// The server: clients at /ws, the API at /v1, the console at /console
     Serve(Serve),
+    /// Looks at the configuration
+    #[command(subcommand)]
+    Config(Config),
     /// A bare echo server, for conformance runs and benchmarks
     Echo(Echo),
     /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
@@ -34,11 +37,16 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!(
-    "SIGHUP reads the configuration's section [auth], the key files and the key set again.\n\nEnvironment: {}",
-    config::variables().join(", ")
-))]
+#[command(after_help = "SIGHUP reads the configuration, the key files and the key set again, and drops no connection. \
+    `silverback config example` shows every key and its variable.")]
 struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What says how the server is configured.
+#[derive(Debug, Args)]
+struct Settings {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -51,6 +59,16 @@ struct Serve {
     /// Lets pages of this origin connect, besides the server's own, as in https://app.example.com; may be repeated
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Says all that is wrong with the configuration: where, which key, and what to do
+    Check(Settings),
+    /// Prints what is in effect as TOML, and where each value is from; secrets are masked
+    Print(Settings),
+    /// Prints a file with every key, its default and what it is for
+    Example,
 }
 
 #[derive(Debug, Args)]
@@ -111,30 +129,43 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Settings {
+    fn layers(self) -> Layers {
+        let Self { config, listen, allow_anonymous, origins } = self;
+        let flag = |name, key, value: String| Flag { name, key, value };
+        let mut layers = Layers::of(config);
+        layers.flags.extend(listen.map(|listen| flag("--listen", "listen", listen.to_string())));
+        layers.flags.extend(allow_anonymous.then(|| flag("--allow-anonymous", "allow_anonymous", true.to_string())));
+        layers.flags.extend(origins.into_iter().map(|origin| flag("--origin", "origins", origin)));
+        layers
+    }
+}
+
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => {
-            let mut config = Config::load(arguments.config.as_deref())?;
-            config.listen = arguments.listen.unwrap_or(config.listen);
-            config.allow_anonymous |= arguments.allow_anonymous;
-            config.origins.extend(arguments.origins);
-            start_log(&config.log)?;
-            process::raise_descriptor_limit();
-            process::block_on(serve::serve(config, move || Config::load(arguments.config.as_deref())))?
+            let layers = arguments.settings.layers();
+            let loaded = layers.load()?;
+            let log = log::start(&loaded.config.log)?;
+            let bounds = Bounds::new(limits::raise_descriptor_limit());
+            process::block_on(serve::serve(loaded, layers, log, bounds))?
         }
+        Command::Config(Config::Check(settings)) => config::check(&settings.layers()),
+        Command::Config(Config::Print(settings)) => config::print(&settings.layers()),
+        Command::Config(Config::Example) => config::example(),
         Command::Echo(arguments) => {
-            start_log(&config::log_filter())?;
-            process::raise_descriptor_limit();
+            log::start(&config::log_filter()?)?;
+            limits::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
         Command::Token(arguments) => {
-            let config = Config::load(arguments.config.as_deref())?;
+            let config = Layers::of(arguments.config).load()?.config;
             let token = auth::for_command_line(&config.auth, &arguments.user, arguments.ttl)?;
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }
         Command::Why(arguments) => {
-            let config = Config::load(arguments.config.as_deref())?;
+            let config = Layers::of(arguments.config).load()?.config;
             let about = match (arguments.user, arguments.session) {
                 (Some(name), _) => About::User { name, last: arguments.last.into() },
                 (None, session) => About::Session(session.unwrap_or_default()),
@@ -142,23 +173,4 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             process::block_on(why::why(config, arguments.url, about))?
         }
     }
-}
-
-/// Logs go to standard error; standard output is for what a command was asked for.
-fn start_log(filter_text: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(filter_text).map_err(|error| {
-        format!("SILVERBACK_LOG (`log`) {filter_text:?} is not a log filter: {error}; write error, warn, info, debug or trace")
-    })?;
-    if let Some(word) = config::unknown_level(filter_text) {
-        return Err(format!("SILVERBACK_LOG (`log`) {word:?} is not a level: write error, warn, info, debug or trace").into());
-    }
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
-    Ok(())
 }

@@ -8,7 +8,9 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
-use axum::{Extension, Router};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::map_request_with_state;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -18,6 +20,10 @@ use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::life;
+use crate::limits::{self, Refused, Socket, Turn, refused};
+use crate::live::Live;
+use crate::log_rate::LogRate;
+use crate::proxies::{self, ProtocolError};
 use crate::routes::{App, Remote};
 
 /// How long a connection may be quiet between two requests, and how long a later request's head may take.
@@ -29,21 +35,52 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How long a request that is under way when the server stops may still take, once no session is left.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
-/// The largest head of a later request, in bytes.
-const LARGEST_HEAD: usize = 16 * 1024;
-
 /// Serves one connection until it ends.
-pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, router: Router) {
+pub(crate) async fn serve(mut stream: TcpStream, peer: SocketAddr, socket: Socket, app: App, router: Router) {
     let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
+    let in_force = app.live.now();
+    let (proxies, limits) = (&in_force.config.proxies, &in_force.config.limits);
+    let mut turn = app.bounds.turn(limits);
+    let peer = match proxies.protocol && proxies.trusts(peer.ip()) {
+        false => peer,
+        true => {
+            let introduced = tokio::select! {
+                introduced = proxies::introduced(&mut stream, peer, limits.handshake_timeout) => introduced,
+                () = turn.is_over() => return,
+                () = last_answer(&app) => return,
+            };
+            match introduced {
+                Ok(source) => source,
+                Err(error) => return not_introduced(peer, &error),
+            }
+        }
+    };
     let handshake = tokio::select! {
-        handshake = app.upgrader.handshake(stream) => handshake,
+        handshake = in_force.upgrader.handshake_unless(stream, async { turn.is_over().await; limits::unfinished() }) => handshake,
         () = last_answer(&app) => return,
     };
     match handshake {
-        Ok(handshake) if handshake.request().uri().path() == "/ws" => serve_socket(handshake, remote, app).await,
-        Ok(handshake) => serve_http(handshake, remote, app, router).await,
-        Err(AcceptError::Refused(refusal)) => tracing::info!(%remote, %refusal, "a request was refused"),
-        Err(error) => tracing::debug!(%remote, %error, "no request"),
+        Ok(handshake) if handshake.request().uri().path() == "/ws" => {
+            let client = proxies.client(peer, handshake.request().headers());
+            drop(in_force);
+            serve_socket(handshake, client, socket, turn, app).await;
+        }
+        Ok(handshake) => {
+            let head = limits.head();
+            drop((turn, in_force));
+            serve_http(handshake, peer, head, app, router).await;
+        }
+        Err(AcceptError::Refused(refusal)) => refused(Refused::Request, peer, &refusal),
+        Err(error) => tracing::debug!(remote = %peer, %error, "no request"),
+    }
+}
+
+static NOT_INTRODUCED: LogRate = LogRate::every(Duration::from_secs(1));
+
+fn not_introduced(peer: SocketAddr, error: &ProtocolError) {
+    metrics::counter!("silverback_connections_dropped_total", "cause" => "proxy_protocol").increment(1);
+    if let Some(left_out) = NOT_INTRODUCED.allows() {
+        tracing::warn!(%peer, %error, left_out, "a connection was dropped");
     }
 }
 
@@ -53,25 +90,34 @@ async fn last_answer(app: &App) {
     tokio::time::sleep(LAST_ANSWER).await;
 }
 
-async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App) {
-    match app.admit(handshake.request(), remote).await {
-        Err(refusal) => drop(handshake.refuse(refusal).await),
+async fn serve_socket(handshake: Handshake<TcpStream>, client: SocketAddr, socket: Socket, mut turn: Turn, app: App) {
+    let admitted = match app.seat(client) {
+        Ok(seat) => app.admit(handshake.request(), client).await.map(|(acceptance, place)| (acceptance, place, seat)),
+        Err(refusal) => Err(refusal),
+    };
+    match admitted {
+        Err(refusal) => tokio::select! {
+            _ = handshake.refuse(refusal) => {}
+            () = turn.is_over() => {} // who lingers over its refusal has no more right to the place than others
+        },
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, place)) => {
+        Ok((acceptance, place, seat)) => {
             let (session, line) = app.join(place, handshake.open(acceptance));
-            life::run(session, line, app.auth.clone()).await;
+            // A task of its own, without the room that a handshake and requests would need in it.
+            app.tasks.spawn(life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone()));
         }
     }
 }
 
-async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App, router: Router) {
+async fn serve_http(handshake: Handshake<TcpStream>, peer: SocketAddr, largest_head: usize, app: App, router: Router) {
+    let plain = app.bounds.plain();
     let (stream, bytes) = handshake.into_parts();
     let (read, write) = stream.into_split();
     let mut stream = TimeoutStream::new(join(Cursor::new(bytes).chain(read), write));
     stream.set_write_timeout(Some(STALLED));
-    let service = TowerToHyperService::new(router.layer(Extension(Remote(remote))));
+    let service = TowerToHyperService::new(router.layer(map_request_with_state((app.live.clone(), peer), with_client)));
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(LARGEST_HEAD);
+    http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(largest_head).keep_alive(plain.may_wait);
     let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => ended,
@@ -84,6 +130,13 @@ async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: Ap
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%remote, %error, "a connection ended");
+        tracing::debug!(remote = %peer, %error, "a connection ended");
     }
+}
+
+/// Each request of a connection may be somebody else's, where a proxy shares it among them.
+async fn with_client(State((live, peer)): State<(Live, SocketAddr)>, mut request: Request) -> Request {
+    let client = live.now().config.proxies.client(peer, request.headers());
+    request.extensions_mut().insert(Remote(client));
+    request
 }

@@ -4,11 +4,12 @@ use std::fmt;
 use std::net::IpAddr;
 
 use http::Uri;
-use serde::Deserialize;
+use toml::Value;
+
+use crate::config::{Secrets, Setting};
 
 /// An address with http:// or https:// and no user in it. Its query, which may hold a secret, is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct HttpUrl(pub(crate) Uri);
 
 impl HttpUrl {
@@ -22,14 +23,21 @@ impl HttpUrl {
     }
 }
 
-impl TryFrom<String> for HttpUrl {
-    type Error = &'static str;
+impl Setting for HttpUrl {
+    const CURE: &'static str = "write an address with http:// or https:// and no user in it";
 
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
+    fn read(value: &Value) -> Option<Self> {
+        let uri: Uri = value.as_str()?.parse().ok()?;
         let is_good =
             matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
-        if is_good { Ok(Self(uri)) } else { Err("it is not an address with http:// or https:// and no user in it") }
+        is_good.then_some(Self(uri))
+    }
+
+    fn written(&self, secrets: Secrets) -> Option<Value> {
+        Some(match secrets {
+            Secrets::Masked => self.to_string().into(),
+            Secrets::Compared => self.0.to_string().into(),
+        })
     }
 }
 

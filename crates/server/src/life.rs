@@ -1,6 +1,5 @@
 //! A client's life: its messages, its fresh tokens, and its end when there is none.
 
-use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,6 +10,7 @@ use silverback_hub::{Notes, Session, SessionInfo, SessionReceiver};
 use crate::auth::{Authenticator, TokenError, written};
 use crate::hooks::{Line, Told};
 use crate::identity::Presented;
+use crate::limits::Pace;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
 
@@ -42,19 +42,38 @@ impl Lease {
 }
 
 /// Runs it to its end. Whoever checked its token checks its fresh ones too; the back end is told by the line, if there is one.
-pub(crate) async fn run(session: Session, mut line: Option<Line>, auth: Option<Arc<Authenticator>>) {
+/// `place` is what the session takes from what all may have; it is given back at the end.
+pub(crate) fn run<P>(
+    session: Session,
+    line: Option<Line>,
+    pace: Pace,
+    place: P,
+    auth: Option<Arc<Authenticator>>,
+) -> impl Future<Output = ()> {
     let info = session.info().clone();
-    let mut lease = Lease::new(&info, auth, session.notes());
+    let lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
-    let report = session.run(|tx, rx| listen(&mut lease, &mut line, of, tx, rx)).await;
-    tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
-    if let Some(line) = line {
-        line.end(&report);
+    let life = session.run(|tx, rx| listen(lease, line, pace, of, tx, rx));
+    // What is above is no part of the future, which every session keeps.
+    async move {
+        let report = life.await;
+        tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+        drop(place);
     }
 }
 
 /// Takes what the client says, until it says no more.
-async fn listen(lease: &mut Lease, line: &mut Option<Line>, of: Arc<SessionInfo>, tx: Sender, mut rx: SessionReceiver) -> HandlerResult {
+async fn listen(
+    mut lease: Lease,
+    mut line: Option<Line>,
+    mut pace: Pace,
+    of: Arc<SessionInfo>,
+    tx: Sender,
+    mut rx: SessionReceiver,
+) -> HandlerResult {
+    if let Some(line) = &mut line {
+        line.is_of(&tx);
+    }
     loop {
         let message = tokio::select! {
             biased; // however much a client says, its end comes
@@ -62,19 +81,19 @@ async fn listen(lease: &mut Lease, line: &mut Option<Line>, of: Arc<SessionInfo>
                 lease.notify(&of, notice, &tx);
                 continue;
             }
-            () = introduced(line) => continue,
-            message = rx.recv_unseen() => message,
+            () = introduced(&mut line) => continue,
+            message = pace.next(&mut rx, &tx, &lease.notes) => message,
         };
         let Some(message) = message else { return Ok(()) };
         if let Some(asked) = renewal::asked(&message) {
-            lease.answer(&of, asked, &tx).await;
+            Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
             continue;
         }
         rx.show(&message);
         tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
         let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
-        // Boxed: whoever says nothing holds no room for it.
-        if !lease.while_it_lasts(&of, &tx, Box::pin(deliver(line, &message, &tx))).await {
+        // In a box: whoever says nothing holds no room for it.
+        if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx))).await {
             lease.notes.add("a message was given up: the back end could not be reached");
             while let Some(message) = rx.recv_unseen().await {
                 if renewal::asked(&message).is_none() {
@@ -195,6 +214,7 @@ mod tests {
     use crate::auth::{Auth, Mint};
     use crate::config::Secret;
     use crate::identity::SUBPROTOCOL;
+    use crate::limits::Limits;
 
     const SECRET: &str = "auth-secret-that-nobody-may-see-0123456789";
 
@@ -222,7 +242,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), None, Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), None, Pace::new(&Limits::default()), (), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

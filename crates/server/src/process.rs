@@ -3,22 +3,11 @@
 use std::error::Error;
 use std::future::Future;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Each connection needs a descriptor; the usual soft limit of 1,024 is for programs that use `select`.
-pub(crate) fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    match raised {
-        Ok(()) => tracing::debug!(limit = ?limit.maximum, "open files"),
-        Err(error) => tracing::warn!(%error, limit = ?limit.current, "the limit of open files could not be raised"),
-    }
-}
-
-/// Runs a command's future on a runtime of its own.
+/// Runs a command's future on a runtime of its own, on this thread. Those that serve connections have more of them: [`Shards`](crate::shards::Shards).
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(future))
 }
 

@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
-use axum::{Extension, Router};
 use http::{StatusCode, Uri};
-use silverback::{Refusal, Upgrader};
+use silverback::Refusal;
 use silverback_hub::Hub;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
-use crate::config::Secret;
 use crate::hooks::Hooks;
+use crate::limits::Bounds;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
 
@@ -25,11 +25,10 @@ use crate::{api, console, health, metrics, openapi, socket};
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
-    pub(crate) upgrader: Upgrader,
-    /// The key that may do everything.
-    pub(crate) api_key: Option<Secret>,
-    /// Every key that opens the API.
-    pub(crate) keys: Arc<Keys>,
+    /// What is configured, as far as it can change.
+    pub(crate) live: Live,
+    /// What all clients may cost together.
+    pub(crate) bounds: Bounds,
     pub(crate) metrics: Metrics,
     /// Whether a drain has begun.
     pub(crate) has_drained: Arc<AtomicBool>,
@@ -37,12 +36,10 @@ pub(crate) struct App {
     pub(crate) auth: Option<Arc<Authenticator>>,
     /// `None` where there is no secret to make tokens with.
     pub(crate) tokens: Option<Arc<Mint>>,
-    pub(crate) allow_anonymous: bool,
     /// `None` where no back end is told of anything.
     pub(crate) hooks: Option<Arc<Hooks>>,
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,
-    pub(crate) message_limit: usize,
     /// Every task that serves somebody.
     pub(crate) tasks: TaskTracker,
     /// Told when the server stops.
@@ -67,7 +64,6 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", get(|| async { Redirect::temporary("/console") }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(Extension(app.upgrader.clone()))
         .with_state(app)
 }
 

@@ -13,8 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{Config, Layers, Loaded, Secret};
 use crate::hooks::Hooks;
+use crate::limits::Bounds;
+use crate::live::Live;
+use crate::log::LogFilter;
 use crate::metrics::Metrics;
 use crate::routes::{App, router};
 use crate::{accept, front, process, reload, welcome};
@@ -25,12 +28,10 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// How long everything else may take after that.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
 
-/// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
-pub(crate) async fn serve(
-    config: Config,
-    again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
-) -> Result<(), Box<dyn Error>> {
-    let app = app(&config)?;
+/// `layers` are loaded once more when the server is hung up (SIGHUP).
+pub(crate) async fn serve(loaded: Loaded, layers: Layers, log: LogFilter, bounds: Bounds) -> Result<(), Box<dyn Error>> {
+    let app = app(&loaded, bounds)?;
+    let config = loaded.config;
     let listener = TcpListener::bind(config.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}; choose another address with --listen", config.listen))?;
@@ -38,16 +39,22 @@ pub(crate) async fn serve(
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
     let hung_up = process::hung_up()?;
-    app.tasks.spawn(reload::when_hung_up(hung_up, again, app.clone(), config.listen.ip().is_loopback()));
-    welcome::print(address, &config, &app)?;
+    app.tasks.spawn(reload::when_hung_up(hung_up, layers, app.clone(), log));
+    welcome::print(address, &app)?;
 
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
+    let live = app.live.clone();
+    let memory = move || live.now().config.limits.memory.map(|size| size.as_u64());
+    app.tasks.spawn(app.bounds.clone().keep(memory, app.stopping.clone()));
+    tracing::info!(clients = app.bounds.most_connections(&config.limits), "how many clients may be connected");
     let router = router(app.clone());
     let signal = loop {
         tokio::select! {
             signal = &mut stopped => break signal,
             (stream, remote) = accept::next(&listener) => {
-                app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
+                if let Some(socket) = app.bounds.socket() {
+                    app.tasks.spawn(front::serve(stream, remote, socket, app.clone(), router.clone()));
+                }
             }
         }
     };
@@ -84,13 +91,10 @@ async fn stop(app: &App, signal: &str) {
     tracing::info!("stopped");
 }
 
-/// What the configuration makes, with secrets made up where none are needed.
-fn app(config: &Config) -> Result<App, Box<dyn Error>> {
-    let is_local = config.listen.ip().is_loopback();
-    config.check_strength(is_local)?;
-    let is_throw_away = !config.auth.has_keys() && is_local && !config.hooks.authenticates();
-    let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
-    if !auth.has_keys() && !config.allow_anonymous && !config.hooks.authenticates() {
+/// What keeps a configuration from being served though there is nothing wrong with any of its keys.
+pub(crate) fn check(config: &Config) -> Result<(), Box<dyn Error>> {
+    let is_asked = config.auth.has_keys() || config.hooks.authenticates();
+    if !is_asked && !config.is_local() && !config.allow_anonymous {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
              `openssl rand -base64 32`), auth.keys or auth.jwks_url, let your back end judge (hooks.url), or let everybody in with --allow-anonymous",
@@ -98,22 +102,29 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         )
         .into());
     }
+    Ok(())
+}
+
+/// What the configuration makes, with secrets made up where none are needed.
+fn app(loaded: &Loaded, bounds: Bounds) -> Result<App, Box<dyn Error>> {
+    loaded.check_strength()?;
+    let config = &loaded.config;
+    check(config)?;
+    let is_local = config.is_local();
+    let is_throw_away = !config.auth.has_keys() && is_local && !config.hooks.authenticates();
+    let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
     let (tasks, everybody_gone) = (TaskTracker::new(), CancellationToken::new());
-    let metrics = Metrics::install(config.metrics.public)?;
-    let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
+    let metrics = Metrics::install()?;
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
-        upgrader: config.upgrader()?,
-        keys: Arc::new(config.api.open_by(api_key.clone())),
-        api_key,
+        live: Live::new(config.clone(), is_local.then(made_up)),
+        bounds,
         metrics,
         has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
-        allow_anonymous: config.allow_anonymous,
         is_throw_away,
-        message_limit: config.message_limit(),
-        hooks: Hooks::start(&config.hooks, config.message_limit(), &tasks, &everybody_gone)?,
+        hooks: Hooks::start(&config.hooks, config.limits.message(), &tasks, &everybody_gone)?,
         tasks,
         stopping: CancellationToken::new(),
         everybody_gone,

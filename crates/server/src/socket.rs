@@ -15,6 +15,7 @@ use crate::auth::{TokenError, Verified};
 use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
+use crate::limits::{Pace, Refused, Seat, refused};
 use crate::routes::{App, Remote};
 
 impl App {
@@ -26,6 +27,8 @@ impl App {
         remote: SocketAddr,
     ) -> impl Future<Output = Result<(Acceptance, Place), Refusal>> + Send + use<B> {
         let judged = self
+            .live
+            .now()
             .upgrader
             .judge(request)
             .and_then(|acceptance| if self.stopping.is_cancelled() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
@@ -39,7 +42,7 @@ impl App {
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = &admitted {
-                tracing::info!(%remote, %refusal, "a handshake was refused");
+                refused(Refused::Handshake, remote, refusal);
             } else if has_only_a_token {
                 tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
             }
@@ -60,7 +63,7 @@ impl App {
         }
         let verified = match verified {
             Some(verified) => verified,
-            None if self.allow_anonymous => anonymous(),
+            None if self.live.now().config.allow_anonymous => anonymous(),
             None => return Err(TokenError::Missing.refusal(None)),
         };
         let identity = identity(verified, remote).with_handshake(handshake);
@@ -76,6 +79,17 @@ impl App {
             (Some(presented), None) => Err(TokenError::NoKeys.refusal(Some(presented.source))),
             (Some(presented), Some(auth)) => auth.check(&presented).await.map(Some).map_err(|error| error.refusal(Some(presented.source))),
         }
+    }
+
+    /// A place for a client that asks for `/ws`, before anything is done for it that costs something.
+    pub(crate) fn seat(&self, remote: SocketAddr) -> Result<Seat, Refusal> {
+        let seat = self.bounds.seat(remote.ip(), &self.live.now().config.limits);
+        seat.inspect_err(|refusal| refused(Refused::Handshake, remote, refusal))
+    }
+
+    /// How fast a new session may send.
+    pub(crate) fn pace(&self) -> Pace {
+        Pace::new(&self.live.now().config.limits)
     }
 
     /// A client's connection becomes a session: from here on it can be found and sent to.
@@ -122,16 +136,25 @@ fn identity(verified: Verified, remote: SocketAddr) -> Identity {
 
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
-    let admitted = app.admit(&request, remote).await;
-    let upgraded = admitted.and_then(|(_, place)| Ok((place, app.upgrader.upgrade(&mut request)?)));
-    match upgraded {
-        Ok((place, (response, socket))) => {
+    match admitted(&app, &mut request, remote).await {
+        Ok((place, seat, response, socket)) => {
             let (session, line) = app.join(place, socket);
-            app.tasks.spawn(life::run(session, line, app.auth.clone()));
+            app.tasks.spawn(life::run(session, line, app.pace(), seat, app.auth.clone()));
             response.map(|()| axum::body::Body::empty())
         }
-        Err(refusal) => refusal.response(request.headers()).into_response(),
+        Err(refusal) => {
+            metrics::counter!("silverback_handshakes_refused_total", "cause" => refusal.cause()).increment(1);
+            refusal.response(request.headers()).into_response()
+        }
     }
+}
+
+async fn admitted(app: &App, request: &mut Request, remote: SocketAddr) -> Result<(Place, Seat, http::Response<()>, WebSocket), Refusal> {
+    let seat = app.seat(remote)?.with_its_socket();
+    let (_, place) = app.admit(request, remote).await?;
+    let upgrader = app.live.now().upgrader.clone();
+    let (response, socket) = upgrader.upgrade(request)?;
+    Ok((place, seat, response, socket))
 }
 
 /// What the hub refuses, as an answer of HTTP.

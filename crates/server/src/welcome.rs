@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::auth::MintError;
-use crate::config::{Config, Secret};
+use crate::config::Secret;
+use crate::live::InForce;
 use crate::routes::App;
 
 const DEMO_USER: &str = "demo";
@@ -13,23 +14,24 @@ const DEMO_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The line that says that the server is ready, and what a person may do with it. Secrets that were made up for this run are shown, on standard
 /// output; configured ones never are. Nobody has to read it.
-pub(crate) fn print(address: SocketAddr, config: &Config, app: &App) -> Result<(), MintError> {
-    if app.allow_anonymous {
+pub(crate) fn print(address: SocketAddr, app: &App) -> Result<(), MintError> {
+    let in_force = app.live.now();
+    if in_force.config.allow_anonymous {
         tracing::warn!("clients without a token are let in (--allow-anonymous): whoever reaches {address} can connect");
     }
-    let welcome = welcome(address, config, app)?;
+    let welcome = welcome(address, &in_force, app)?;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(welcome.as_bytes()).and_then(|()| out.flush());
     Ok(())
 }
 
-fn welcome(address: SocketAddr, config: &Config, app: &App) -> Result<String, MintError> {
+fn welcome(address: SocketAddr, in_force: &InForce, app: &App) -> Result<String, MintError> {
     let mut text = format!("listening on http://{address}\n\n");
-    let made_up_key = app.api_key.as_ref().filter(|_| config.api.key.is_none()).map(Secret::expose);
-    text += &match (made_up_key, &app.api_key) {
+    let made_up_key = in_force.made_up_key().map(Secret::expose);
+    text += &match (made_up_key, &in_force.api_key) {
         (Some(key), _) => format!("  console:  http://{address}/console#key={key}\n  API key:  {key}\n"),
         (None, Some(_)) => format!("  console:  http://{address}/console\n"),
-        (None, None) if !config.api.keys.is_empty() => format!("  console:  http://{address}/console\n"),
+        (None, None) if !in_force.config.api.keys.is_empty() => format!("  console:  http://{address}/console\n"),
         (None, None) => "  The API and the console are closed: set SILVERBACK_API_KEY to open them.\n".to_owned(),
     };
     let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(text + "\n") };

@@ -1,7 +1,10 @@
 //! The handshake on a bare stream.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -92,7 +95,7 @@ impl<S> fmt::Debug for Handshake<S> {
 }
 
 impl<S: Stream> Handshake<S> {
-    pub(crate) async fn read(mut stream: S, upgrader: Upgrader) -> Result<Self, AcceptError> {
+    pub(crate) async fn read(mut stream: S, upgrader: Upgrader, unless: impl Future<Output = Refusal>) -> Result<Self, AcceptError> {
         let limit = upgrader.handshake_timeout();
         let mut reader = HeadReader::new(upgrader.head_limit());
         let found = timeout(limit, async {
@@ -105,7 +108,12 @@ impl<S: Stream> Handshake<S> {
                 }
             }
         });
-        let read = match found.await {
+        let found = match first_of(found, unless).await {
+            First::Found(found) => found,
+            // All that has come has been read, so that the answer arrives though nothing more is waited for.
+            First::Refused(refusal) => return Err(refuse_at_once(stream, refusal, limit).await),
+        };
+        let read = match found {
             Err(_) if reader.buffer().is_empty() => Err(AcceptError::Silent(limit)), // nobody has asked, nobody is answered
             Err(_) => Err(HeadError::TooSlow { limit }.into()),
             Ok(found) => found.and_then(|end| Ok((end, reader.finish(end)?))),
@@ -224,7 +232,37 @@ impl From<HeadError> for AcceptError {
     }
 }
 
+enum First<T> {
+    Found(T),
+    Refused(Refusal),
+}
+
+/// Whichever is ready first; what is found counts more.
+async fn first_of<T>(found: impl Future<Output = T>, unless: impl Future<Output = Refusal>) -> First<T> {
+    let (mut found, mut unless) = (pin!(found), pin!(unless));
+    poll_fn(|cx| match found.as_mut().poll(cx) {
+        Poll::Ready(found) => Poll::Ready(First::Found(found)),
+        Poll::Pending => unless.as_mut().poll(cx).map(First::Refused),
+    })
+    .await
+}
+
+async fn refuse_at_once<S: Stream>(mut stream: S, refusal: Refusal, limit: Duration) -> AcceptError {
+    match answer(&mut stream, &Request::new(()), &refusal, limit).await {
+        Ok(()) => AcceptError::Refused(refusal),
+        Err(error) => error,
+    }
+}
+
 pub(crate) async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refusal: Refusal, limit: Duration) -> AcceptError {
+    if let Err(error) = answer(&mut stream, request, &refusal, limit).await {
+        return error;
+    }
+    let _ = timeout(LINGER, linger(&mut stream)).await;
+    AcceptError::Refused(refusal)
+}
+
+async fn answer<S: Stream>(stream: &mut S, request: &Request<()>, refusal: &Refusal, limit: Duration) -> Result<(), AcceptError> {
     meter::refused(refusal.cause());
     let mut response = refusal.response(request.headers());
     close_after(&mut response);
@@ -232,11 +270,7 @@ pub(crate) async fn refuse<S: Stream>(mut stream: S, request: &Request<()>, refu
     if request.method() != Method::HEAD {
         bytes.extend_from_slice(response.body().as_bytes());
     }
-    if let Err(error) = write(&mut stream, &bytes, limit).await {
-        return error;
-    }
-    let _ = timeout(LINGER, linger(&mut stream)).await;
-    AcceptError::Refused(refusal)
+    write(stream, &bytes, limit).await
 }
 
 /// This connection carries one answer.

@@ -1,6 +1,7 @@
 //! The server's policy, made once and shared.
 
 use std::borrow::Cow;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +97,8 @@ impl Upgrader {
     /// # }
     /// ```
     pub async fn accept<S: Stream>(&self, stream: S) -> Result<WebSocket, AcceptError> {
-        self.handshake(stream).await?.accept().await
+        // In a box, so that whoever goes on with the connection in the same future keeps no room for the handshake.
+        Box::pin(async move { self.handshake(stream).await?.accept().await }).await
     }
 
     /// Takes a stream and reads the request, for a server that looks at its path or its credentials before it accepts.
@@ -115,7 +117,35 @@ impl Upgrader {
     /// # }
     /// ```
     pub async fn handshake<S: Stream>(&self, stream: S) -> Result<Handshake<S>, AcceptError> {
-        Handshake::read(stream, self.clone()).await
+        Handshake::read(stream, self.clone(), pending()).await
+    }
+
+    /// As [`handshake`](Self::handshake), unless the other future is ready before the request has been read: then the stream is refused with what it
+    /// gives, and ended without waiting for its other end. For a server that bounds how many streams are at their first request.
+    ///
+    /// Not cancel-safe: dropping this drops the stream.
+    ///
+    /// # Errors
+    /// [`AcceptError`] when no request could be read. If there is somebody to answer, the answer has been sent.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use http::StatusCode;
+    /// use silverback::{AcceptError, Refusal, Upgrader};
+    ///
+    /// let (ours, _theirs) = tokio::io::duplex(4096); // the other end asks for nothing
+    /// let too_many = async { Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "too-many", "others are waiting") };
+    /// let refused = Upgrader::default().handshake_unless(ours, too_many).await;
+    /// assert!(matches!(refused, Err(AcceptError::Refused(_))));
+    /// # }
+    /// ```
+    pub async fn handshake_unless<S: Stream>(
+        &self,
+        stream: S,
+        refused: impl Future<Output = Refusal>,
+    ) -> Result<Handshake<S>, AcceptError> {
+        Handshake::read(stream, self.clone(), refused).await
     }
 
     /// Judges a request by this policy. The response of an [`Acceptance`] is to be sent, and then the stream is a WebSocket's.

@@ -26,7 +26,8 @@ impl Write for Log {
 async fn a_line_of_a_handler_has_the_connections_id() {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_ansi(false).with_writer(move || writer.clone()).finish();
     let _guard = tracing::subscriber::set_default(subscriber);
     let mut ids = Vec::new();
     for name in ["first", "second"] {

@@ -7,10 +7,32 @@ use crate::{Message, Part, ProtocolError, Text};
 /// An end to what a peer can make us do for nothing. Others send a few at most, behind a flush or in front of the end.
 const EMPTY_FRAGMENTS: u16 = 1000;
 
+/// So many bytes are reserved for each that has come, if a frame promises them: a promise alone costs nothing, and a message in one frame is
+/// copied for a fifteenth at most while it grows.
+const PROMISED: usize = 16;
+
+/// Room is lent from so many bytes on. Where fewer are to come or to be reserved, reading past them saves more than not copying them.
+const LEND_FROM: usize = 32 * 1024;
+
+/// At most so much is lent at once, so that it is in the processor's cache when it is unmasked and checked.
+const LEND: usize = 256 * 1024;
+
+/// The data frame that is being read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Frame {
+    pub(crate) fin: bool,
+    pub(crate) mask: Option<[u8; 4]>,
+    /// How many bytes of its payload are in the message.
+    pub(crate) taken: usize,
+    /// How many are still to come.
+    pub(crate) left: usize,
+}
+
 /// The parts of one message so far, unmasked and inflated. Text is checked as it comes, so that a bad byte is found when it arrives and not
 /// when the message ends.
 #[derive(Debug)]
 pub(crate) struct Assembly {
+    pub(crate) frame: Frame,
     is_text: bool,
     pub(crate) is_compressed: bool,
     /// The beginning was given out already.
@@ -27,7 +49,8 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     pub(crate) fn new(is_text: bool, is_compressed: bool) -> Self {
-        Self { is_text, is_compressed, is_cut: false, empty_fragments: 0, bytes: BytesMut::new(), checked: 0, given: 0, arrived: 0 }
+        let frame = Frame::default();
+        Self { frame, is_text, is_compressed, is_cut: false, empty_fragments: 0, bytes: BytesMut::new(), checked: 0, given: 0, arrived: 0 }
     }
 
     /// How many bytes may still come by the wire. Compressed ones may be many for one of the message's, but not without end.
@@ -39,6 +62,8 @@ impl Assembly {
     /// Notes that so many bytes of the message have come by the wire.
     pub(crate) fn arrived(&mut self, count: usize) {
         self.arrived += count;
+        self.frame.taken += count;
+        self.frame.left -= count;
     }
 
     pub(crate) fn append(&mut self, part: &[u8], limit: usize) -> Result<(), ProtocolError> {
@@ -48,6 +73,45 @@ impl Assembly {
             self.check()?; // a bad byte in front of the limit is found first, in whatever parts they come
         }
         if part.len() > room { Err(ProtocolError::MessageTooBig { limit }) } else { Ok(()) }
+    }
+
+    /// Adds payload of the frame. What was read into room that was [lent](Self::lend) is where it belongs already.
+    pub(crate) fn join(&mut self, part: BytesMut) -> Result<(), ProtocolError> {
+        let count = part.len();
+        if !self.bytes.is_empty() && self.bytes.as_ptr_range().end == part.as_ptr() {
+            self.bytes.unsplit(part);
+        } else {
+            self.make_room(count);
+            self.bytes.extend_from_slice(&part);
+        }
+        self.arrived(count);
+        if self.is_text { self.check() } else { Ok(()) }
+    }
+
+    /// Room behind what has come, for some of what is still to come of the frame. What does not come back by [`join`](Self::join) is found
+    /// again.
+    pub(crate) fn lend(&mut self) -> Option<BytesMut> {
+        let size = self.frame.left.min(self.bytes.len().saturating_mul(PROMISED)).min(LEND);
+        if self.is_compressed || size < LEND_FROM {
+            return None;
+        }
+        self.make_room(size);
+        let mut room = self.bytes.split_off(self.bytes.len());
+        drop(room.split_off(size)); // the frame may end there
+        Some(room)
+    }
+
+    /// Makes room for `wanted` bytes of the frame.
+    fn make_room(&mut self, wanted: usize) {
+        if self.bytes.try_reclaim(wanted) {
+            return;
+        }
+        let here = self.bytes.len() + wanted;
+        let promised = self.frame.left.min(here.saturating_mul(PROMISED));
+        let more = if self.frame.fin { promised } else { promised.max(here) };
+        let mut larger = BytesMut::with_capacity(self.bytes.len() + more);
+        larger.extend_from_slice(&self.bytes);
+        self.bytes = larger;
     }
 
     /// A fragment has ended that held nothing, and it was not the last.
@@ -137,6 +201,48 @@ mod tests {
             if let Ok(Finished::Message(message)) = judged {
                 prop_assert_eq!(&message.payload()[..], &bytes[..]);
             }
+        }
+    }
+
+    /// A message of which so many bytes have come, in a frame of so many.
+    fn begun(came: usize, promised: usize) -> Assembly {
+        let mut assembly = Assembly::new(false, false);
+        assembly.frame = Frame { fin: true, left: promised, ..Frame::default() };
+        assert_eq!(assembly.join(BytesMut::zeroed(came)), Ok(()));
+        assembly
+    }
+
+    #[test]
+    fn what_is_only_promised_costs_sixteen_times_what_has_come_and_never_more_than_the_promise() {
+        for (came, promised, most) in [(1000, 1 << 20, 16_000), (4095, 1 << 16, 65_520), (4096, 1 << 16, 1 << 16), (4097, 1 << 16, 1 << 16)]
+        {
+            assert_eq!(begun(came, promised).bytes.capacity(), most);
+        }
+    }
+
+    #[test]
+    fn a_message_in_small_fragments_grows_by_doubling() {
+        let mut assembly = Assembly::new(false, false);
+        let mut moved = 0;
+        for _ in 0..1000 {
+            let before = assembly.bytes.as_ptr();
+            assembly.frame = Frame { fin: false, left: 100, ..Frame::default() };
+            assert_eq!(assembly.join(BytesMut::zeroed(100)), Ok(()));
+            moved += usize::from(assembly.bytes.as_ptr() != before);
+        }
+        assert!(moved <= 11 && assembly.bytes.capacity() <= 2 * 100_000, "{moved} times, {} bytes", assembly.bytes.capacity());
+    }
+
+    #[test]
+    fn room_is_lent_from_a_size_on_up_to_the_end_of_the_frame_and_to_a_size() {
+        let ends =
+            [(LEND_FROM - 1, None), (LEND_FROM, Some(LEND_FROM)), (LEND - 1, Some(LEND - 1)), (LEND, Some(LEND)), (LEND + 1, Some(LEND))];
+        for (left, lent) in ends {
+            assert_eq!(begun(LEND, LEND + left).lend().map(|room| room.capacity()), lent);
+        }
+        let few = LEND_FROM / PROMISED;
+        for (came, lent) in [(few - 1, None), (few, Some(LEND_FROM)), (few + 1, Some(LEND_FROM + PROMISED))] {
+            assert_eq!(begun(came, 1 << 20).lend().map(|room| room.capacity()), lent);
         }
     }
 

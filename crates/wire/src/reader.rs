@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::assembly::{Assembly, Finished, most_compressed};
+use crate::assembly::{Assembly, Finished, Frame, most_compressed};
 use crate::deflate::Decompressor;
 use crate::frame::{Beginning, Header, Opcode, RSV1};
 use crate::{CloseFrame, Config, Message, Part, ProtocolError, Role, Text, mask};
@@ -40,9 +40,17 @@ enum Position {
     #[default]
     Header,
     /// Behind the header of a control frame, whose payload is wanted whole.
-    Control { opcode: Opcode, mask: Option<[u8; 4]>, length: usize },
-    /// Inside the payload of a data frame. `taken` bytes of it are in the message already.
-    Payload { fin: bool, mask: Option<[u8; 4]>, taken: usize, left: usize },
+    Control { opcode: Opcode, mask: Option<[u8; 4]>, length: u8 },
+    /// Inside the payload of a data frame, which its message knows.
+    Payload,
+}
+
+/// A message of at most 125 bytes.
+struct Small {
+    is_text: bool,
+    /// How many bytes its header has, which ends with the masking key if there is one.
+    header: usize,
+    length: usize,
 }
 
 impl Reader {
@@ -52,6 +60,14 @@ impl Reader {
         } else {
             self.input.unsplit(bytes);
         }
+    }
+
+    /// Room for what is read next, where that belongs to a large message.
+    pub(crate) fn lend(&mut self, config: &Config) -> Option<BytesMut> {
+        if !matches!(self.at, Position::Payload) || !self.input.is_empty() || config.part_size.is_some() {
+            return None;
+        }
+        self.message.as_mut()?.lend()
     }
 
     /// Drops everything. Used once nothing that arrives matters any more.
@@ -68,9 +84,60 @@ impl Reader {
         self.message.is_some() || !self.input.is_empty() || !matches!(self.at, Position::Header)
     }
 
+    /// Whether nothing is here and nothing is awaited. The buffer that was read to its end is free for others then.
+    #[inline]
+    pub(crate) fn is_done(&mut self) -> bool {
+        let is_done = !self.is_inside();
+        if is_done {
+            self.input = BytesMut::new();
+        }
+        is_done
+    }
+
     /// The next thing that is whole, or `None` when more bytes are needed. After an error there is nothing more to read. A decompressor is
     /// there when permessage-deflate was negotiated.
+    #[inline]
     pub(crate) fn next(
+        &mut self,
+        role: Role,
+        config: &Config,
+        decompressor: Option<&mut Decompressor>,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        match self.small_message(role, config) {
+            Some(small) => self.take_small(small).map(Some),
+            None => self.read_on(role, config, decompressor),
+        }
+    }
+
+    /// A short message in one frame that is here whole, as most are: nothing else in its header is to be judged.
+    #[inline]
+    fn small_message(&self, role: Role, config: &Config) -> Option<Small> {
+        let (Position::Header, None, [first @ (0x81 | 0x82), second, ..]) = (&self.at, &self.message, &self.input[..]) else { return None };
+        let (header, length) = match role {
+            Role::Server => (6, usize::from(second.checked_sub(0x80)?)),
+            Role::Client => (2, usize::from(*second)),
+        };
+        let most = config.part_size.unwrap_or(125).min(config.message_limit).min(125);
+        (length <= most && header + length <= self.input.len()).then_some(Small { is_text: *first == 0x81, header, length })
+    }
+
+    #[inline]
+    fn take_small(&mut self, Small { is_text, header, length }: Small) -> Result<Incoming, ProtocolError> {
+        self.frames += 1;
+        let (head, rest) = self.input.split_at_mut(header);
+        let payload = &mut rest[..length];
+        if let [_, _, a, b, c, d] = *head {
+            mask::apply(payload, [a, b, c, d], 0);
+        }
+        if is_text && simdutf8::basic::from_utf8(payload).is_err() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.input.advance(header + length);
+        Ok(whole(is_text, payload))
+    }
+
+    fn read_on(
         &mut self,
         role: Role,
         config: &Config,
@@ -79,26 +146,30 @@ impl Reader {
         loop {
             let found = match self.at {
                 Position::Header => {
-                    self.judge_header(role, config.message_limit, decompressor.is_some())?;
-                    let Some((header, size)) = Header::decode(&self.input)? else { return self.wait() };
+                    let is_deflate = decompressor.is_some();
+                    let Some((header, size)) = self.judged_header(role, config.message_limit, is_deflate)? else { return Ok(self.wait()) };
                     self.input.advance(size);
                     self.frames += 1;
                     self.begin(header, config)?
                 }
-                Position::Control { length, .. } if self.input.len() < length => return self.wait(),
+                Position::Control { length, .. } if self.input.len() < length.into() => return Ok(self.wait()),
                 Position::Control { opcode, mask, length } => {
                     self.at = Position::Header;
-                    Some(self.take_control(opcode, mask, length)?)
+                    Some(self.take_control(opcode, mask, length.into())?)
                 }
-                Position::Payload { fin, mask, taken, left } => {
+                Position::Payload => {
                     let has_more = |decompressor: &Option<&mut Decompressor>| decompressor.as_ref().is_some_and(|it| it.has_more());
+                    let left = self.frame().left;
                     if left > 0 && self.input.is_empty() && !has_more(&decompressor) {
-                        return self.wait();
+                        return Ok(self.wait());
                     }
                     let here = left.min(self.input.len()).min(self.room_in_part(config));
-                    let part = self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?;
-                    let (taken, left) = (taken + part, left - part);
-                    self.at = Position::Payload { fin, mask, taken, left };
+                    if self.is_joined(config) {
+                        self.join_part(here)?;
+                    } else {
+                        self.take_part(here, config, decompressor.as_deref_mut())?;
+                    }
+                    let Frame { fin, taken, left, .. } = self.frame();
                     if let Some(part) = self.cut_part(config) {
                         Some(Incoming::Part(part))
                     } else if left == 0 && !has_more(&decompressor) {
@@ -115,10 +186,11 @@ impl Reader {
         }
     }
 
-    /// Judges a header in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the pieces it
-    /// arrives in.
-    fn judge_header(&self, role: Role, message_limit: usize, is_deflate: bool) -> Result<(), ProtocolError> {
-        let Some(header) = Beginning::decode(&self.input)? else { return Ok(()) };
+    /// Reads a header and judges it in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the
+    /// pieces it arrives in.
+    #[inline]
+    fn judged_header(&self, role: Role, message_limit: usize, is_deflate: bool) -> Result<Option<(Header, usize)>, ProtocolError> {
+        let Some(header) = Beginning::decode(&self.input)? else { return Ok(None) };
         let begins_message = matches!(header.opcode, Opcode::Text | Opcode::Binary);
         match header.reserved {
             0 => {}
@@ -136,24 +208,23 @@ impl Reader {
             (Role::Client, Some(true)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
+        let Some((length, at)) = header.length(&self.input)? else { return Ok(None) };
         let room = match &self.message {
             Some(message) => message.room(message_limit),
             None if header.reserved == RSV1 => most_compressed(message_limit),
             None => message_limit,
         };
-        match Header::decode_length(&self.input)? {
-            Some(length) if !header.opcode.is_control() && length > room as u64 => {
-                Err(ProtocolError::MessageTooBig { limit: message_limit })
-            }
-            _ => Ok(()),
+        if !header.opcode.is_control() && length > room as u64 {
+            return Err(ProtocolError::MessageTooBig { limit: message_limit });
         }
+        Ok(header.header(length, at, &self.input))
     }
 
     /// Goes to the payload of a frame whose header was judged. A message that is here in one frame and whole is taken at once.
     fn begin(&mut self, header: Header, config: &Config) -> Result<Option<Incoming>, ProtocolError> {
         let length = header.length as usize; // at most twice the limit of a message, which is a `usize`, or 125
         if header.opcode.is_control() {
-            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length };
+            self.at = Position::Control { opcode: header.opcode, mask: header.mask, length: length as u8 };
             return Ok(None);
         }
         let is_text = header.opcode == Opcode::Text;
@@ -162,11 +233,13 @@ impl Reader {
         if is_whole && config.part_size.is_none_or(|size| length <= size) {
             return self.take_whole(is_text, header.mask, length).map(Some);
         }
-        self.message.get_or_insert_with(|| Box::new(Assembly::new(is_text, is_compressed)));
-        self.at = Position::Payload { fin: header.fin, mask: header.mask, taken: 0, left: length };
+        let message = self.message.get_or_insert_with(|| Box::new(Assembly::new(is_text, is_compressed)));
+        message.frame = Frame { fin: header.fin, mask: header.mask, taken: 0, left: length };
+        self.at = Position::Payload;
         Ok(None)
     }
 
+    #[inline]
     fn take_whole(&mut self, is_text: bool, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
         let payload = self.unmasked(mask, 0, length);
         if is_text && simdutf8::basic::from_utf8(payload).is_err() {
@@ -178,7 +251,7 @@ impl Reader {
             self.unmasked = 0;
             self.input.split_to(length).freeze()
         };
-        Ok(Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) }))
+        Ok(whole(is_text, payload))
     }
 
     fn take_control(&mut self, opcode: Opcode, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
@@ -191,17 +264,31 @@ impl Reader {
         })
     }
 
-    /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it. Tells how many bytes it took.
-    fn take_part(
-        &mut self,
-        mask: Option<[u8; 4]>,
-        taken: usize,
-        length: usize,
-        config: &Config,
-        decompressor: Option<&mut Decompressor>,
-    ) -> Result<usize, ProtocolError> {
+    /// Whether the message becomes one piece of the bytes that arrive.
+    fn is_joined(&self, config: &Config) -> bool {
+        config.part_size.is_none() && self.message.as_ref().is_some_and(|message| !message.is_compressed)
+    }
+
+    /// The data frame whose payload is read.
+    fn frame(&self) -> Frame {
+        self.message.as_ref().map(|message| message.frame).unwrap_or_default() // there is a message wherever there is payload
+    }
+
+    /// Moves what is here of the payload of a data frame to its message.
+    fn join_part(&mut self, length: usize) -> Result<(), ProtocolError> {
+        let Frame { mask, taken, .. } = self.frame();
         let _ = self.unmasked(mask, taken, length);
-        let Some(message) = &mut self.message else { return Ok(0) }; // there is one wherever there is payload
+        self.unmasked = 0;
+        let Some(message) = &mut self.message else { return Ok(()) };
+        let part = if length == self.input.len() { std::mem::take(&mut self.input) } else { self.input.split_to(length) };
+        message.join(part)
+    }
+
+    /// Takes what is here of the payload of a data frame, or, if it is compressed, some of it.
+    fn take_part(&mut self, length: usize, config: &Config, decompressor: Option<&mut Decompressor>) -> Result<(), ProtocolError> {
+        let Frame { mask, taken, .. } = self.frame();
+        let _ = self.unmasked(mask, taken, length);
+        let Some(message) = &mut self.message else { return Ok(()) };
         let part = &self.input[..length];
         let count = match decompressor.filter(|_| message.is_compressed) {
             Some(decompressor) if length > 0 || decompressor.has_more() => {
@@ -211,7 +298,7 @@ impl Reader {
         };
         message.arrived(count);
         self.advance(count);
-        Ok(count)
+        Ok(())
     }
 
     /// So many bytes make the next part large enough to be cut off. Compressed ones may make it larger by what is inflated at a time.
@@ -248,6 +335,7 @@ impl Reader {
     }
 
     /// The next `length` bytes, unmasked where they are. `taken` bytes of the same payload came before.
+    #[inline]
     fn unmasked(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> &[u8] {
         if let Some(key) = mask
             && self.unmasked < length
@@ -271,8 +359,13 @@ impl Reader {
     }
 
     /// More bytes are needed. The few that are here are copied, so that the buffer they came in is free for others.
-    fn wait(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+    fn wait(&mut self) -> Option<Incoming> {
         self.input = if self.input.is_empty() { BytesMut::new() } else { BytesMut::from(&self.input[..]) };
-        Ok(None)
+        None
     }
+}
+
+#[inline]
+fn whole(is_text: bool, payload: Bytes) -> Incoming {
+    Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) })
 }

@@ -1,14 +1,20 @@
 //! The bodies of requests, read within bounds.
 
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
 use silverback::{Message, Refusal, Text};
+use tokio::time::timeout;
 
 use super::Problem;
 use crate::media::{self, Media};
+
+/// How long a body may take.
+const WITHIN: Duration = Duration::from_secs(30);
 
 /// A message: text or binary, as the content type says.
 pub(super) async fn message(headers: &HeaderMap, body: Body, limit: usize) -> Result<Message, Problem> {
@@ -50,7 +56,11 @@ pub(super) fn too_large(limit: usize) -> Problem {
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    to_bytes(body, limit).await.map_err(|error| {
+    let read = timeout(WITHIN, to_bytes(body, limit)).await.map_err(|_| {
+        let title = format!("the body was not complete within {WITHIN:?}");
+        Problem(Refusal::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title).cure("send all of it at once"))
+    })?;
+    read.map_err(|error| {
         let source = std::error::Error::source(&error);
         if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
             too_large(limit)
@@ -58,4 +68,24 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
             Problem::bad_request("body-broken", "the body could not be read to its end", "send all of it, as its head says")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_waited_for_within_bounds() {
+        let began = tokio::time::Instant::now();
+        let slow = |seconds: u64| {
+            Body::from_stream(futures_util::stream::once(async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok::<_, std::convert::Infallible>(Bytes::from_static(b"late"))
+            }))
+        };
+        assert!(read(slow(29), 10).await.is_ok());
+        let refused = read(slow(31), 10).await.unwrap_err().0;
+        assert_eq!((refused.status(), refused.cause()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"));
+        assert_eq!(began.elapsed().as_secs(), 59);
+    }
 }

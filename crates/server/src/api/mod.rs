@@ -29,7 +29,7 @@ pub(crate) use problem::{Problem, ProblemJson};
 /// Everything under `/v1` that a key opens.
 pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let behind = |right, router: OpenApiRouter<App>| {
-        router.route_layer(from_fn_with_state(Gate { keys: app.keys.clone(), right }, api_key::require))
+        router.route_layer(from_fn_with_state(Gate { live: app.live.clone(), right }, api_key::require))
     };
     let read = OpenApiRouter::new()
         .routes(routes!(users::show))

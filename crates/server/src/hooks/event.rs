@@ -42,6 +42,10 @@ impl Kind {
         }
     }
 
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     fn event_type(self) -> &'static str {
         match self {
             Self::Connect => "silverback.session.connect",

@@ -20,7 +20,7 @@ pub(super) async fn tell(hooks: Arc<Hooks>, left: Vec<Left>) {
         return;
     }
     tracing::info!(sessions = left.len(), "the spool has events of sessions of an earlier run: the back end is told");
-    let concurrency = hooks.settings.concurrency;
+    let concurrency = hooks.settings.concurrency.get();
     stream::iter(left).for_each_concurrent(concurrency, |left| hooks.tell_left(left)).await;
 }
 

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
 use serde::Serialize;
-use serde_json::json;
-use silverback::{CloseReport, Message, Refusal, Text};
+use serde_json::{Value, json};
+use silverback::{Message, Refusal, Sender, Text};
 use silverback_hub::{Identity, SessionInfo};
 use tokio::time::{Instant, timeout_at};
 
@@ -20,14 +20,15 @@ use super::{Hooks, asking, meter};
 use crate::json::{ReportJson, SessionJson};
 use crate::media::{self, Media};
 
-/// A session's line to the back end. It tells of the end however it goes: by [`end`](Self::end), or when it is dropped.
+/// A session's line to the back end. When it is dropped, it waits for the end of the connection and tells of it.
 pub(crate) struct Line {
     hooks: Arc<Hooks>,
     info: Arc<SessionInfo>,
     introduction: Introduction,
+    /// Whose end is told; `None` before the connection has a handler.
+    connection: Option<Sender>,
     messages: Counts,
-    /// Taken when the end is told.
-    room: Option<Option<Room>>,
+    room: Option<Room>,
 }
 
 /// Telling that the session began; `messages` wait for it, and so does the end.
@@ -86,7 +87,7 @@ impl Hooks {
             Some(_) => Introduction::UnderWay(Box::pin(async move { hooks.introduce(&of).await })),
             None => Introduction::Over(Introduced { sequence: None, is_over: true }),
         };
-        Line { hooks: self.clone(), info: info.clone(), introduction, messages: Counts::default(), room: Some(room) }
+        Line { hooks: self.clone(), info: info.clone(), introduction, connection: None, messages: Counts::default(), room }
     }
 
     async fn introduce(&self, info: &SessionInfo) -> Introduced {
@@ -147,6 +148,11 @@ impl Hooks {
 }
 
 impl Line {
+    /// By this sender the connection's end is heard of.
+    pub(crate) fn is_of(&mut self, connection: &Sender) {
+        self.connection = Some(connection.clone());
+    }
+
     /// Whether the back end is told of messages.
     pub(crate) fn is_for_messages(&self) -> bool {
         self.hooks.settings.wants(Kind::Message)
@@ -215,11 +221,6 @@ impl Line {
         meter::answer_lost("session_ended");
     }
 
-    /// Tells the back end that the session has ended, in a task of its own.
-    pub(crate) fn end(mut self, report: &CloseReport) {
-        self.finish(json!(ReportJson::from(report)));
-    }
-
     fn answer(&self, Answer { headers, body, .. }: Answer, event: &Event) -> Option<Message> {
         let lost = |why: &'static str| {
             meter::answer_lost(why);
@@ -238,16 +239,22 @@ impl Line {
             },
         }
     }
+}
 
-    fn finish(&mut self, report: serde_json::Value) {
-        let Some(room) = self.room.take() else { return };
+impl Drop for Line {
+    fn drop(&mut self) {
         if !self.hooks.settings.wants(Kind::Ended) && !self.is_to_be_introduced() {
             return;
         }
         let over = Introduction::Over(Introduced { sequence: None, is_over: true });
         let introduction = std::mem::replace(&mut self.introduction, over);
         let (hooks, info, messages) = (self.hooks.clone(), self.info.clone(), self.messages);
+        let (connection, room) = (self.connection.take(), self.room.take());
         let telling = async move {
+            let report = match connection {
+                Some(connection) => json!(ReportJson::from(&*connection.closed().await)),
+                None => Value::Null,
+            };
             let at = SystemTime::now();
             let introduced = match introduction {
                 Introduction::UnderWay(telling) => telling.await,
@@ -270,12 +277,6 @@ impl Line {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             self.hooks.tasks.spawn_on(telling, &runtime);
         }
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.finish(serde_json::Value::Null);
     }
 }
 

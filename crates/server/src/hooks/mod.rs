@@ -51,7 +51,7 @@ pub(crate) struct Hooks {
 }
 
 /// The lines of the log that clients and the back end can cause.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Lines {
     refused: Seldom,
     given_up: Seldom,
@@ -86,8 +86,8 @@ impl Hooks {
             return Ok(None);
         }
         // So much for a message's answer; what else is answered is small.
-        let backend = Backend::new(settings, settings.concurrency, message_limit.max(asking::LARGEST_ANSWER))?;
-        let courier = Courier::new(backend, settings.concurrency, settings.timeout, stopped.clone());
+        let backend = Backend::new(settings, settings.concurrency.get(), message_limit.max(asking::LARGEST_ANSWER))?;
+        let courier = Courier::new(backend, settings.concurrency.get(), settings.timeout, stopped.clone());
         let mut hooks = Self { settings: settings.clone(), courier, spool: None, tasks: tasks.clone(), log: Lines::default() };
         if !hooks.settings.wants(Kind::Connected) && !hooks.settings.wants(Kind::Ended) {
             return Ok(Some(Arc::new(hooks)));

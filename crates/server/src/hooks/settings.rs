@@ -1,113 +1,73 @@
 //! The section `[hooks]` of the configuration.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use http::HeaderValue;
-use serde::Deserialize;
+use toml::Value;
 
 use super::event::Kind;
 use super::signature::{KeyError, Signer};
-use crate::config::Secret;
+use crate::config::{Problem, Secret, Secrets, Setting, section, words};
 use crate::http_url::HttpUrl;
 
-/// What the back end is told, and how.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Settings {
-    /// Where the back end listens. None: it is told nothing.
-    pub(crate) url: Option<HttpUrl>,
-    /// What requests are signed with: one secret, or several while they are changed.
-    pub(crate) secret: Secrets,
-    /// What it is told of.
-    pub(crate) events: Vec<Kind>,
-    /// How this server calls itself.
-    pub(crate) source: String,
-    /// How long one request may take.
-    #[serde(with = "humantime_serde")]
-    pub(crate) timeout: Duration,
-    /// How long a client may wait for the answer to its handshake.
-    #[serde(with = "humantime_serde")]
-    pub(crate) connect_timeout: Duration,
-    /// How long a message is tried.
-    #[serde(with = "humantime_serde")]
-    pub(crate) give_up_after: Duration,
-    /// How many requests may be under way: so many for handshakes, and so many for the rest.
-    pub(crate) concurrency: usize,
-    pub(crate) when_down: WhenDown,
-    pub(crate) spool: SpoolSettings,
+section! {
+    /// What the back end is told, and how: docs/hooks.md.
+    pub(crate) struct Settings {
+        /// Where the back end hears what happens. Unset: nowhere.
+        pub(crate) url: Option<HttpUrl> = None, like "\"http://127.0.0.1:3000/hooks\"" => restart;
+        /// What requests to it are signed with, as from `echo whsec_$(openssl rand -base64 32)`: a text, or a list while it is changed.
+        pub(crate) secret: HookSecrets = HookSecrets::default(), like "\"whsec_dGhpcyBzZWNyZXQgaXMgb25seSBhbiBleGFtcGxl\"" => restart;
+        /// What it hears of: some of `connect`, `connected`, `message`, `ended`.
+        pub(crate) events: Vec<Kind> = Kind::ALL.to_vec() => restart;
+        /// How this server calls itself (`ce-source`).
+        pub(crate) source: String = "silverback".to_owned() => restart;
+        /// How long one request may take.
+        pub(crate) timeout: Duration = Duration::from_secs(10) => restart;
+        /// How long a handshake may wait for its judgement.
+        pub(crate) connect_timeout: Duration = Duration::from_secs(5) => restart;
+        /// How long a message is tried, before its session is closed with 1013.
+        pub(crate) give_up_after: Duration = Duration::from_secs(30) => restart;
+        /// How many requests may be under way: so many for handshakes, and so many for the rest.
+        pub(crate) concurrency: NonZeroUsize = CONCURRENCY => restart;
+        /// Handshakes while the back end is down: `refuse` all, or `allow` those with a good token.
+        pub(crate) when_down: WhenDown = WhenDown::Refuse => restart;
+        pub(crate) spool: SpoolSettings = SpoolSettings::default();
+    }
 }
 
-/// Where that is kept which the back end has not taken yet.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct SpoolSettings {
-    pub(crate) directory: PathBuf,
-    /// The most bytes that may be kept.
-    pub(crate) limit: ByteSize,
-    /// How long an event is kept and tried.
-    #[serde(with = "humantime_serde")]
-    pub(crate) keep: Duration,
-    /// Whether each event must be on the disk, and not only with the kernel, before it is sent.
-    pub(crate) sync: bool,
+section! {
+    /// Where begins and ends of sessions are kept until the back end has them.
+    pub(crate) struct SpoolSettings {
+        /// A directory of its own. It is made if it is not there.
+        pub(crate) directory: PathBuf = PathBuf::from("silverback-spool") => restart;
+        /// How much may be kept, about 4KiB for each session. Beyond, handshakes are refused.
+        pub(crate) limit: ByteSize = ByteSize::mib(256) => restart;
+        /// How long an event is kept and tried.
+        pub(crate) keep: Duration = Duration::from_secs(72 * 3600) => restart;
+        /// Whether each is on the disk, and not only with the kernel, before it is sent.
+        pub(crate) sync: bool = true => restart;
+    }
 }
+
+const CONCURRENCY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(63);
 
 /// What becomes of handshakes while the back end cannot be asked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WhenDown {
     /// They get 503.
-    #[default]
     Refuse,
     /// Those with a good token are let in, as their token says.
     Allow,
 }
 
+words!(WhenDown, "write \"refuse\" or \"allow\"", { "refuse" => Self::Refuse, "allow" => Self::Allow });
+
 /// One secret or a list of them.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(from = "OneOrMore")]
-pub(crate) struct Secrets(pub(crate) Vec<Secret>);
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a text, or a list of texts")]
-enum OneOrMore {
-    One(Secret),
-    More(Vec<Secret>),
-}
-
-impl From<OneOrMore> for Secrets {
-    fn from(secrets: OneOrMore) -> Self {
-        match secrets {
-            OneOrMore::One(secret) => Self(vec![secret]),
-            OneOrMore::More(secrets) => Self(secrets),
-        }
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            url: None,
-            secret: Secrets::default(),
-            events: Kind::ALL.to_vec(),
-            source: "silverback".to_owned(),
-            timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(5),
-            give_up_after: Duration::from_secs(30),
-            concurrency: 64,
-            when_down: WhenDown::Refuse,
-            spool: SpoolSettings::default(),
-        }
-    }
-}
-
-impl Default for SpoolSettings {
-    fn default() -> Self {
-        let keep = Duration::from_secs(72 * 3600);
-        Self { directory: PathBuf::from("silverback-spool"), limit: ByteSize::mib(256), keep, sync: true }
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct HookSecrets(pub(crate) Vec<Secret>);
 
 /// The most requests under way: each holds a descriptor.
 const MOST_CONCURRENCY: usize = 4096;
@@ -125,27 +85,24 @@ impl Settings {
         self.wants(Kind::Connect)
     }
 
-    /// What is wrong: the key and the problem.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        let fail = |key, problem: &str| Err((key, problem.to_owned()));
-        if self.url.is_none() {
-            return if self.secret.0.is_empty() { Ok(()) } else { fail("hooks.url", "is missing: say where the back end listens") };
-        }
-        match Signer::new(&self.secret.0) {
-            Ok(_) => {}
-            Err(KeyError::None) => {
-                return fail(
-                    "hooks.secret",
-                    "is missing: make one with `echo whsec_$(openssl rand -base64 32)`, for here and for the back end",
-                );
+    /// What cannot be.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |key: &str, text: &str| problems.push(Problem::of(key, text));
+        match (&self.url, Signer::new(&self.secret.0)) {
+            (None, Err(KeyError::None)) => {}
+            (None, _) => add("hooks.secret", "is set, and hooks.url is not: say where the back end listens"),
+            (Some(_), Ok(_)) => {}
+            (Some(_), Err(KeyError::None)) => {
+                add("hooks.secret", "is missing: make one with `echo whsec_$(openssl rand -base64 32)`, for here and for the back end");
             }
-            Err(error) => return Err(("hooks.secret", error.to_string())),
+            (Some(_), Err(error)) => add("hooks.secret", &error.to_string()),
         }
         if self.events.is_empty() {
-            return fail("hooks.events", "is empty: name some of connect, connected, message, ended");
+            add("hooks.events", "is empty: name some of connect, connected, message, ended");
         }
         if self.source.is_empty() || HeaderValue::from_str(&self.source).is_err() || !self.source.is_ascii() {
-            return fail("hooks.source", "must be an address or a name of printable ASCII, as in silverback");
+            add("hooks.source", "must be an address or a name of printable ASCII, as in silverback");
         }
         let times = [
             ("hooks.timeout", self.timeout),
@@ -153,16 +110,51 @@ impl Settings {
             ("hooks.give_up_after", self.give_up_after),
             ("hooks.spool.keep", self.spool.keep),
         ];
-        if let Some((key, _)) = times.into_iter().find(|(_, time)| time.is_zero()) {
-            return fail(key, "must be above 0");
-        }
-        if !(1..=MOST_CONCURRENCY).contains(&self.concurrency) {
-            return Err(("hooks.concurrency", format!("({}) must be 1 to {MOST_CONCURRENCY}", self.concurrency)));
+        times.into_iter().filter(|(_, time)| time.is_zero()).for_each(|(key, _)| add(key, "must be above 0"));
+        if self.concurrency.get() > MOST_CONCURRENCY {
+            add("hooks.concurrency", &format!("must be at most {MOST_CONCURRENCY}"));
         }
         if self.spool.limit < SMALLEST_SPOOL {
-            return Err(("hooks.spool.limit", format!("must be at least {SMALLEST_SPOOL}")));
+            add("hooks.spool.limit", "must be at least 64KiB");
         }
-        Ok(())
+        problems
+    }
+}
+
+impl Setting for HookSecrets {
+    const CURE: &'static str = "write a text, or a list of texts";
+
+    fn read(value: &Value) -> Option<Self> {
+        let one = || Secret::read(value).map(|secret| vec![secret]);
+        one().or_else(|| value.as_array()?.iter().map(Secret::read).collect()).map(Self)
+    }
+
+    fn written(&self, secrets: Secrets) -> Option<Value> {
+        match &*self.0 {
+            [] => None,
+            [one] => one.written(secrets),
+            more => more.iter().map(|secret| secret.written(secrets)).collect::<Option<Vec<_>>>().map(Value::Array),
+        }
+    }
+
+    fn unset() -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
+impl Setting for Vec<Kind> {
+    const CURE: &'static str = "write a list of some of \"connect\", \"connected\", \"message\", \"ended\"";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_array()?.iter().map(|word| Kind::named(word.as_str()?)).collect()
+    }
+
+    fn read_text(text: &str) -> Option<Self> {
+        text.split(',').map(|word| Kind::named(word.trim())).collect()
+    }
+
+    fn written(&self, _: Secrets) -> Option<Value> {
+        Some(self.iter().map(|kind| kind.name()).collect::<Vec<_>>().into())
     }
 }
 
@@ -171,8 +163,7 @@ mod tests {
     use super::*;
 
     fn parsed(toml: &str) -> Result<Settings, String> {
-        use figment::providers::{Format as _, Toml};
-        figment::Figment::from(Toml::string(toml)).extract().map_err(|error| error.to_string())
+        crate::config::from_toml(&format!("[hooks]\n{toml}")).map(|config| config.hooks).map_err(|error| error.to_string())
     }
 
     const GOOD: &str = "url = \"http://127.0.0.1:3000/hooks\"\nsecret = \"whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\"\n";
@@ -180,14 +171,13 @@ mod tests {
     #[test]
     fn nothing_configured_tells_nobody() {
         let settings = Settings::default();
-        settings.check().unwrap();
+        assert_eq!(settings.problems(), []);
         assert!(!settings.authenticates() && Kind::ALL.iter().all(|kind| !settings.wants(*kind)));
     }
 
     #[test]
     fn an_address_and_a_secret_are_enough() {
         let settings = parsed(GOOD).unwrap();
-        settings.check().unwrap();
         assert!(Kind::ALL.iter().all(|kind| settings.wants(*kind)));
     }
 
@@ -205,20 +195,21 @@ mod tests {
             ("spool = { keep = \"0s\" }", "hooks.spool.keep"),
             ("spool = { limit = \"65535B\" }", "hooks.spool.limit"),
         ] {
-            assert_eq!(parsed(&format!("{GOOD}{more}")).unwrap().check().unwrap_err().0, key, "{more}");
+            let error = parsed(&format!("{GOOD}{more}")).unwrap_err();
+            assert!(error.contains(key), "{more}: {error}");
         }
         for good in ["concurrency = 1", "concurrency = 4096", "spool = { limit = \"64KiB\" }", "when_down = \"allow\""] {
-            parsed(&format!("{GOOD}{good}")).unwrap().check().unwrap();
+            parsed(&format!("{GOOD}{good}")).unwrap();
         }
-        assert_eq!(parsed("url = \"http://a/\"").unwrap().check().unwrap_err().0, "hooks.secret");
-        assert_eq!(parsed("secret = \"whsec_AAAA\"").unwrap().check().unwrap_err().0, "hooks.url");
+        assert!(parsed("url = \"http://a/\"").unwrap_err().contains("hooks.secret"));
+        assert!(parsed("secret = \"whsec_AAAA\"").unwrap_err().contains("hooks.url"));
     }
 
     #[test]
     fn a_secret_is_never_shown() {
-        let short = parsed("url = \"http://a/\"\nsecret = [\"whsec_aHVzaA==\"]").unwrap();
-        let (key, problem) = short.check().unwrap_err();
-        assert_eq!(key, "hooks.secret");
-        assert!(!format!("{short:?}{problem}").contains("aHVzaA"), "{problem}");
+        let error = parsed("url = \"http://a/\"\nsecret = [\"whsec_aHVzaA==\"]").unwrap_err();
+        assert!(error.contains("hooks.secret") && !error.contains("aHVzaA"), "{error}");
+        let shown = format!("{:?}", parsed(GOOD).unwrap());
+        assert!(!shown.contains("MDEyMzQ1"), "{shown}");
     }
 }

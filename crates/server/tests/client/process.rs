@@ -23,8 +23,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port of loopback, with a log that keeps nothing back.
     pub(crate) fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = command(&[("SILVERBACK_LOG", "trace")])
-            .envs(environment.iter().copied())
+        Self::start_as_configured(&[&[("SILVERBACK_LOG", "trace")], environment].concat(), arguments)
+    }
+
+    /// Starts it on a free port of loopback, with the log that is configured.
+    pub(crate) fn start_as_configured(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut child = command(environment)
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stdout(Stdio::piped())

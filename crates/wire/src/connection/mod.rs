@@ -150,6 +150,7 @@ pub struct Written {
 ///
 /// | when | call | and then |
 /// | --- | --- | --- |
+/// | bytes are to be read | [`lend`](Self::lend), if there is much to read | `receive` |
 /// | bytes were read | [`receive`](Self::receive) | `poll_event` |
 /// | the transport ended or failed | [`transport_ended`](Self::transport_ended) | `report` |
 /// | the application sends | [`send`](Self::send), [`send_part`](Self::send_part), [`send_prepared`](Self::send_prepared), [`close`](Self::close) | `poll_transmit` |
@@ -189,13 +190,14 @@ pub struct Connection {
     /// When what arrives now is late, if it does not arrive whole.
     late_at: Option<Instant>,
     /// The latest Ping that could not be answered at once.
-    owed_pong: Option<Bytes>,
+    owed_pong: Option<Box<Bytes>>,
     /// Where in everything that is ever written the last Pong ends.
     pong_end: u64,
     pulse: Pulse,
     deadlines: Option<Box<Deadlines>>,
     opened: Instant,
-    incoming: Traffic,
+    received_messages: u64,
+    received_bytes: u64,
     sent_messages: u64,
     /// `sent_messages` when the transport had last taken everything.
     delivered_messages: u64,
@@ -281,7 +283,8 @@ impl Connection {
             pong_end: 0,
             pulse: Pulse::new(now),
             opened: now,
-            incoming: Traffic::default(),
+            received_messages: 0,
+            received_bytes: 0,
             sent_messages: 0,
             delivered_messages: 0,
             announced: None,
@@ -320,10 +323,39 @@ impl Connection {
         if self.late_at.is_some_and(|late_at| late_at + OVERSIGHT < now) {
             self.late_at = None;
         }
-        self.incoming.bytes += bytes.len() as u64;
+        self.received_bytes += bytes.len() as u64;
         if matches!(self.state, State::Open | State::Closing { .. }) {
             self.reader.feed(bytes);
         }
+    }
+
+    /// Room inside the message that is arriving, if it is a large one: what is read into this buffer, up to its capacity, and given to
+    /// [`receive`](Self::receive) is not copied any more. `None` wherever the next bytes may be read into any buffer. That may always be done instead;
+    /// a buffer that was lent may be dropped, and lent again.
+    ///
+    /// ```
+    /// # use std::{sync::Arc, time::Instant};
+    /// # use bytes::{BufMut, BytesMut};
+    /// # use silverback_wire::{Connection, Event, Message, Role};
+    /// # let now = Instant::now();
+    /// # let mut client = Connection::new(Role::Client, Arc::default(), now);
+    /// assert!(client.lend().is_none());
+    /// let header = b"\x82\x7f\0\0\0\0\0\x01\x86\xa0"; // of 100,000 bytes
+    /// client.receive(BytesMut::from(&[&header[..], &[1; 20_000]].concat()[..]), now);
+    /// assert_eq!(client.poll_event(now), None);
+    ///
+    /// let mut room = client.lend().expect("a large message is arriving");
+    /// assert_eq!(room.capacity(), 80_000); // it ends there
+    /// room.put_bytes(1, 80_000); // or `socket.read_buf(&mut room)`
+    /// client.receive(room, now);
+    /// assert_eq!(client.poll_event(now), Some(Event::Message(vec![1; 100_000].into())));
+    /// ```
+    #[must_use]
+    pub fn lend(&mut self) -> Option<BytesMut> {
+        if !matches!(self.state, State::Open | State::Closing { .. }) || self.announced.is_some() {
+            return None;
+        }
+        self.reader.lend(&self.config)
     }
 
     /// What arrived next, or `None` when more bytes are needed or nothing more will come. Control frames are answered here
@@ -350,6 +382,10 @@ impl Connection {
             self.act_on(*end, now);
             return None;
         }
+        if self.reader.is_done() {
+            self.late_at = None;
+            return None;
+        }
         let decompressor = self.deflate.as_deref_mut().map(|codec| &mut codec.decompressor);
         let announced = match self.reader.next(self.role, &self.config, decompressor) {
             Ok(None) => {
@@ -358,12 +394,12 @@ impl Connection {
             }
             Ok(Some(Incoming::Message(message))) => {
                 self.message_arrived(now);
-                self.incoming.messages += 1;
+                self.received_messages += 1;
                 return Some(Event::Message(message));
             }
             Ok(Some(Incoming::Part(part))) => {
                 self.message_arrived(now);
-                self.incoming.messages += u64::from(part.is_last);
+                self.received_messages += u64::from(part.is_last);
                 return Some(Event::Part(part));
             }
             Ok(Some(Incoming::Ping(payload))) => {
@@ -393,7 +429,7 @@ impl Connection {
 
     /// What has come in and gone out so far.
     pub fn traffic(&self) -> (Traffic, Traffic) {
-        let incoming = Traffic { frames: self.reader.frames(), ..self.incoming };
+        let incoming = Traffic { messages: self.received_messages, frames: self.reader.frames(), bytes: self.received_bytes };
         (incoming, Traffic { messages: self.sent_messages, frames: self.transmit.frames(), bytes: self.transmit.taken() })
     }
 
@@ -420,7 +456,7 @@ impl Connection {
             self.owed_pong = None; // a Pong answers the Pings before it too
             self.pong(payload);
         } else {
-            self.owed_pong = Some(payload);
+            self.owed_pong = Some(Box::new(payload));
         }
     }
 

@@ -1,0 +1,1 @@
+//! Nothing: this crate is here for its dependency.

@@ -1,0 +1,40 @@
+//! Tokens for handshakes, and what the server checks them with. They are made before anything is measured, and good for a day.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::build;
+use crate::peers::{self, PYJWT};
+use crate::python::{Environment, python3};
+use crate::run::run;
+
+/// For HS256. It guards nothing.
+pub(crate) const SECRET: &str = "this secret guards nothing but a benchmark";
+
+/// A script of PyJWT's: the algorithm, then the key's file, then the token's.
+const SIGN: &str = "import jwt, sys, time
+algorithm, key, token = sys.argv[1:]
+claims = {'sub': 'bench', 'exp': int(time.time()) + 86400}
+open(token, 'w').write(jwt.encode(claims, open(key).read(), algorithm))";
+
+/// Writes `HS256.token`, `ES256.token` and a configuration with the key of the latter.
+pub(crate) fn make(conformance: &Path) -> Result<(), String> {
+    let directory = build::directory()?;
+    let write = |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| format!("{name}: {error}"));
+    let python = Environment::new(conformance, peers::PYJWT_PLACE, PYJWT);
+    if !python.is_ready() {
+        python.make(&python3()?)?;
+    }
+    write("HS256.key", SECRET)?;
+    let key = directory.join("ES256.key");
+    let public = directory.join("ES256.public");
+    run(Command::new("openssl").args(["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out"]).arg(&key))?;
+    run(Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&key).arg("-out").arg(&public))?;
+    write("ES256.toml", &format!("[[auth.keys]]\nalgorithm = \"ES256\"\npublic_key = {public:?}\n"))?;
+    for algorithm in ["HS256", "ES256"] {
+        let [key, token] = ["key", "token"].map(|what| directory.join(format!("{algorithm}.{what}")));
+        run(Command::new(python.program("python")).args(["-c", SIGN, algorithm]).args([key, token]))?;
+    }
+    Ok(())
+}
