@@ -135,6 +135,26 @@ fn a_session_whose_message_is_given_up_is_closed_and_later_messages_are_not_sent
 }
 
 #[test]
+fn messages_and_the_end_wait_until_the_back_end_knows_of_the_session() {
+    let mut failures = 3;
+    let back_end = BackEnd::start(move |hook| {
+        let is_failure = hook.kind() == "connected" && failures > 0;
+        failures -= u32::from(is_failure);
+        Some(if is_failure { (500, "", Vec::new()) } else { taken() })
+    });
+    let spool = Directory::new();
+    let server = hooked(&back_end.configuration("events = [\"connected\", \"message\", \"ended\"]"), &spool);
+    let mut socket = server.join("alice");
+    socket.text("hello");
+    socket.close(1000, "");
+    socket.closed_and_answered();
+    back_end.wait_for("ended", 1);
+    let told = back_end.received();
+    let kinds: Vec<&str> = told.iter().map(|hook| hook.kind()).collect();
+    assert_eq!(kinds, ["connected", "connected", "connected", "connected", "message", "ended"]);
+}
+
+#[test]
 fn what_a_client_said_before_it_left_is_delivered_before_its_end_is_told() {
     for says_close in [true, false] {
         let (back_end, spool) = (BackEnd::agreeable(), Directory::new());
