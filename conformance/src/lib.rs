@@ -8,7 +8,7 @@
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and [`Nginx`] stands between.
-//!   [`Driver`] is a browser, [`Library`] an implementation of another house, [`Minter`] one that makes tokens. The binary `peer` is a [`RawPeer`] in a process
+//!   [`Driver`] is a browser, [`Library`] an implementation of another house, [`Minter`] one that makes tokens, [`BackEnd`] one that hears of hooks. The binary `peer` is a [`RawPeer`] in a process
 //!   of its own, to be stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
 //! * [`eventually`] waits for what takes time: it asks again until a deadline, and says what it waited for.
@@ -17,6 +17,7 @@
 //! missing fails and says so. None is ever skipped.
 
 pub mod autobahn;
+mod back_end;
 mod browser;
 mod curl;
 mod deadline;
@@ -33,6 +34,7 @@ pub mod raw_peer;
 mod scratch;
 mod server;
 
+pub use back_end::{BackEnd, Noted};
 pub use browser::Driver;
 pub use curl::{Answer, Curl};
 pub use deadline::eventually;

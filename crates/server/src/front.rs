@@ -92,7 +92,7 @@ async fn last_answer(app: &App) {
 
 async fn serve_socket(handshake: Handshake<TcpStream>, client: SocketAddr, socket: Socket, mut turn: Turn, app: App) {
     let admitted = match app.seat(client) {
-        Ok(seat) => app.admit(handshake.request(), client).await.map(|(acceptance, reservation)| (acceptance, reservation, seat)),
+        Ok(seat) => app.admit(handshake.request(), client).await.map(|(acceptance, place)| (acceptance, place, seat)),
         Err(refusal) => Err(refusal),
     };
     match admitted {
@@ -101,10 +101,10 @@ async fn serve_socket(handshake: Handshake<TcpStream>, client: SocketAddr, socke
             () = turn.is_over() => {} // who lingers over its refusal has no more right to the place than others
         },
         // In this order: whoever learns that it is connected can be sent to.
-        Ok((acceptance, reservation, seat)) => {
-            let session = app.join(reservation, handshake.open(acceptance));
+        Ok((acceptance, place, seat)) => {
+            let (session, line) = app.join(place, handshake.open(acceptance));
             // A task of its own, without the room that a handshake and requests would need in it.
-            app.tasks.spawn(life::run(session, app.pace(), seat.with_socket(socket), app.auth.clone()));
+            app.tasks.spawn(life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone()));
         }
     }
 }

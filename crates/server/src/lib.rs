@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
+//!                           │              └─ hooks: the back end is asked first, and told of all that follows
 //!                           └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
 //! ```
 //!
@@ -19,6 +20,8 @@ mod echo;
 mod events;
 mod front;
 mod health;
+mod hooks;
+mod http_url;
 mod identity;
 mod json;
 mod life;
@@ -26,8 +29,10 @@ mod limits;
 mod live;
 mod log;
 mod log_rate;
+mod media;
 mod metrics;
 mod openapi;
+mod outgoing;
 mod process;
 mod proxies;
 mod reload;

@@ -1,12 +1,14 @@
 //! A client's life: its messages, its fresh tokens, and its end when there is none.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use silverback::{CloseCode, Message, Sender};
-use silverback_hub::{Notes, Session, SessionInfo};
+use silverback::{CloseCode, HandlerResult, Message, Sender};
+use silverback_hub::{Notes, Session, SessionInfo, SessionReceiver};
 
 use crate::auth::{Authenticator, TokenError, written};
+use crate::hooks::{Line, Told};
 use crate::identity::Presented;
 use crate::limits::Pace;
 use crate::renewal::{self, Asked};
@@ -39,37 +41,93 @@ impl Lease {
     }
 }
 
-/// Runs it to its end. Whoever checked its token checks its fresh ones too.
+/// Runs it to its end. Whoever checked its token checks its fresh ones too; the back end is told by the line, if there is one.
 /// `place` is what the session takes from what all may have; it is given back at the end.
-pub(crate) fn run<P>(session: Session, mut pace: Pace, place: P, auth: Option<Arc<Authenticator>>) -> impl Future<Output = ()> {
+pub(crate) fn run<P>(
+    session: Session,
+    line: Option<Line>,
+    pace: Pace,
+    place: P,
+    auth: Option<Arc<Authenticator>>,
+) -> impl Future<Output = ()> {
     let info = session.info().clone();
-    let mut lease = Lease::new(&info, auth, session.notes());
+    let lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
-    let life = session.run(|tx, mut rx| async move {
-        loop {
-            let message = tokio::select! {
-                biased; // however much a client says, its end comes
-                notice = lease.term.next() => {
-                    lease.notify(&of, notice, &tx);
-                    continue;
-                }
-                message = pace.next(&mut rx, &tx, &lease.notes) => message,
-            };
-            let Some(message) = message else { return Ok(()) };
-            if let Some(asked) = renewal::asked(&message) {
-                Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
-                continue;
-            }
-            rx.show(&message);
-            tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
-        }
-    });
+    let life = session.run(|tx, rx| listen(lease, line, pace, of, tx, rx));
     // What is above is no part of the future, which every session keeps.
     async move {
         let report = life.await;
         tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
         drop(place);
     }
+}
+
+/// Takes what the client says, until it says no more.
+async fn listen(
+    mut lease: Lease,
+    mut line: Option<Line>,
+    mut pace: Pace,
+    of: Arc<SessionInfo>,
+    tx: Sender,
+    mut rx: SessionReceiver,
+) -> HandlerResult {
+    if let Some(line) = &mut line {
+        line.is_of(&tx);
+    }
+    loop {
+        let message = tokio::select! {
+            biased; // however much a client says, its end comes
+            notice = lease.term.next() => {
+                lease.notify(&of, notice, &tx);
+                continue;
+            }
+            () = introduced(&mut line) => continue,
+            message = pace.next(&mut rx, &tx, &lease.notes) => message,
+        };
+        let Some(message) = message else { return Ok(()) };
+        if let Some(asked) = renewal::asked(&message) {
+            Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
+            continue;
+        }
+        rx.show(&message);
+        tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
+        let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
+        // In a box: whoever says nothing holds no room for it.
+        if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx))).await {
+            lease.notes.add("a message was given up: the back end could not be reached");
+            while let Some(message) = rx.recv_unseen().await {
+                if renewal::asked(&message).is_none() {
+                    line.give_up();
+                }
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// Waits until the back end knows of the session, where it does not yet.
+async fn introduced(line: &mut Option<Line>) {
+    match line {
+        Some(line) if line.is_to_be_introduced() => line.introduce().await,
+        _ => std::future::pending().await,
+    }
+}
+
+/// Brings a message to the back end and its answer to the client. Whether to go on: where it is given up, the session is closed.
+async fn deliver(line: &mut Line, message: &Message, tx: &Sender) -> bool {
+    let answer = match line.tell(message).await {
+        Told::Taken(None) => return true,
+        Told::Taken(Some(answer)) => answer,
+        Told::Refused(notice) => notice,
+        Told::GivenUp { number } => {
+            tx.begin_close(CloseCode::TRY_AGAIN_LATER, format!("the back end did not take message {number}: send it again later"));
+            return false;
+        }
+    };
+    if tx.send(answer).await.is_err() {
+        line.answer_was_lost();
+    }
+    true
 }
 
 impl Lease {
@@ -83,6 +141,18 @@ impl Lease {
                 self.notes.add("its token expired");
                 let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
                 tx.begin_close(code, "the token expired: connect again with a fresh one");
+            }
+        }
+    }
+
+    /// Does something that may take long. Notices of the session's end come in time all the same.
+    async fn while_it_lasts<T>(&mut self, of: &SessionInfo, tx: &Sender, doing: impl Future<Output = T>) -> T {
+        let mut doing = pin!(doing);
+        loop {
+            tokio::select! {
+                biased;
+                notice = self.term.next() => self.notify(of, notice, tx),
+                done = &mut doing => return done,
             }
         }
     }
@@ -172,7 +242,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), Pace::new(&Limits::default()), (), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), None, Pace::new(&Limits::default()), (), Some(auth)).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

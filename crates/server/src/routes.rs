@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{Authenticator, Mint};
+use crate::hooks::Hooks;
 use crate::limits::Bounds;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) auth: Option<Arc<Authenticator>>,
     /// `None` where there is no secret to make tokens with.
     pub(crate) tokens: Option<Arc<Mint>>,
+    /// `None` where no back end is told of anything.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,
     /// Every task that serves somebody.

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, Layers, Loaded, Secret};
+use crate::hooks::Hooks;
 use crate::limits::Bounds;
 use crate::live::Live;
 use crate::log::LogFilter;
@@ -92,10 +93,11 @@ async fn stop(app: &App, signal: &str) {
 
 /// What keeps a configuration from being served though there is nothing wrong with any of its keys.
 pub(crate) fn check(config: &Config) -> Result<(), Box<dyn Error>> {
-    if !config.auth.has_keys() && !config.is_local() && !config.allow_anonymous {
+    let is_asked = config.auth.has_keys() || config.hooks.authenticates();
+    if !is_asked && !config.is_local() && !config.allow_anonymous {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
-             `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
+             `openssl rand -base64 32`), auth.keys or auth.jwks_url, let your back end judge (hooks.url), or let everybody in with --allow-anonymous",
             config.listen
         )
         .into());
@@ -109,20 +111,23 @@ fn app(loaded: &Loaded, bounds: Bounds) -> Result<App, Box<dyn Error>> {
     let config = &loaded.config;
     check(config)?;
     let is_local = config.is_local();
-    let is_throw_away = !config.auth.has_keys() && is_local;
+    let is_throw_away = !config.auth.has_keys() && is_local && !config.hooks.authenticates();
     let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
+    let (tasks, everybody_gone) = (TaskTracker::new(), CancellationToken::new());
+    let metrics = Metrics::install()?;
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
         live: Live::new(config.clone(), is_local.then(made_up)),
         bounds,
-        metrics: Metrics::install()?,
+        metrics,
         has_drained: Arc::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
         is_throw_away,
-        tasks: TaskTracker::new(),
+        hooks: Hooks::start(&config.hooks, config.limits.message(), &tasks, &everybody_gone)?,
+        tasks,
         stopping: CancellationToken::new(),
-        everybody_gone: CancellationToken::new(),
+        everybody_gone,
     })
 }
 

@@ -12,6 +12,7 @@ use silverback::{Refusal, WebSocket};
 use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
 
 use crate::auth::{TokenError, Verified};
+use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
 use crate::limits::{Pace, Refused, Seat, refused};
@@ -24,7 +25,7 @@ impl App {
         &self,
         request: &http::Request<B>,
         remote: SocketAddr,
-    ) -> impl Future<Output = Result<(Acceptance, Reservation), Refusal>> + Send + use<B> {
+    ) -> impl Future<Output = Result<(Acceptance, Place), Refusal>> + Send + use<B> {
         let judged = self
             .live
             .now()
@@ -33,12 +34,11 @@ impl App {
             .and_then(|acceptance| if self.stopping.is_cancelled() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
         let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
         let has_only_a_token = offers_only_a_token(request.headers());
+        let asking = self.hooks.as_ref().filter(|hooks| judged.is_ok() && hooks.judges_handshakes()).map(|_| Asking::new(request));
         let app = self.clone();
         async move {
             let admitted = match judged {
-                Ok((acceptance, presented)) => {
-                    app.reserve(presented, remote, &handshake).await.map(|reservation| (acceptance, reservation))
-                }
+                Ok((acceptance, presented)) => app.reserve(presented, asking, remote, &handshake).await.map(|place| (acceptance, place)),
                 Err(refusal) => Err(refusal),
             };
             if let Err(refusal) = &admitted {
@@ -50,17 +50,34 @@ impl App {
         }
     }
 
-    async fn reserve(&self, presented: Option<Presented>, remote: SocketAddr, handshake: &str) -> Result<Reservation, Refusal> {
-        let verified = self.identify(presented).await?;
-        self.hub.reserve(identity(verified, remote).with_handshake(handshake)).map_err(no_place)
+    async fn reserve(
+        &self,
+        presented: Option<Presented>,
+        asking: Option<Asking>,
+        remote: SocketAddr,
+        handshake: &str,
+    ) -> Result<Place, Refusal> {
+        let mut verified = self.identify(presented, asking.is_some()).await?;
+        if let (Some(hooks), Some(asking)) = (&self.hooks, asking) {
+            verified = hooks.judge(verified, &asking, remote).await?;
+        }
+        let verified = match verified {
+            Some(verified) => verified,
+            None if self.live.now().config.allow_anonymous => anonymous(),
+            None => return Err(TokenError::Missing.refusal(None)),
+        };
+        let identity = identity(verified, remote).with_handshake(handshake);
+        let room = self.hooks.as_ref().map(|hooks| hooks.reserve(&identity)).transpose()?.flatten();
+        Ok(Place { reservation: self.hub.reserve(identity).map_err(no_place)?, room })
     }
 
-    async fn identify(&self, presented: Option<Presented>) -> Result<Verified, Refusal> {
+    /// Who it is by the token; `None` where there is none that this server can judge, and others may.
+    async fn identify(&self, presented: Option<Presented>, is_asked_on: bool) -> Result<Option<Verified>, Refusal> {
         match (presented, &self.auth) {
-            (None, _) if self.live.now().config.allow_anonymous => Ok(anonymous()),
-            (None, _) => Err(TokenError::Missing.refusal(None)),
+            (None, _) => Ok(None),
+            (Some(_), None) if is_asked_on => Ok(None),
             (Some(presented), None) => Err(TokenError::NoKeys.refusal(Some(presented.source))),
-            (Some(presented), Some(auth)) => auth.check(&presented).await.map_err(|error| error.refusal(Some(presented.source))),
+            (Some(presented), Some(auth)) => auth.check(&presented).await.map(Some).map_err(|error| error.refusal(Some(presented.source))),
         }
     }
 
@@ -76,13 +93,20 @@ impl App {
     }
 
     /// A client's connection becomes a session: from here on it can be found and sent to.
-    pub(crate) fn join(&self, reservation: Reservation, socket: WebSocket) -> Session {
+    pub(crate) fn join(&self, Place { reservation, room }: Place, socket: WebSocket) -> (Session, Option<Line>) {
         let session = reservation.join(socket);
         let info = session.info();
+        let line = self.hooks.as_ref().map(|hooks| hooks.line(info, room));
         // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
         tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
-        session
+        (session, line)
     }
+}
+
+/// A place in the hub, and in the spool of what is to be told of the session.
+pub(crate) struct Place {
+    reservation: Reservation,
+    room: Option<Room>,
 }
 
 /// What is worth remembering of a handshake: the page, the program, and whether messages are compressed.
@@ -113,8 +137,9 @@ fn identity(verified: Verified, remote: SocketAddr) -> Identity {
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
     match admitted(&app, &mut request, remote).await {
-        Ok((reservation, seat, response, socket)) => {
-            app.tasks.spawn(life::run(app.join(reservation, socket), app.pace(), seat, app.auth.clone()));
+        Ok((place, seat, response, socket)) => {
+            let (session, line) = app.join(place, socket);
+            app.tasks.spawn(life::run(session, line, app.pace(), seat, app.auth.clone()));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => {
@@ -124,16 +149,12 @@ pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): E
     }
 }
 
-async fn admitted(
-    app: &App,
-    request: &mut Request,
-    remote: SocketAddr,
-) -> Result<(Reservation, Seat, http::Response<()>, WebSocket), Refusal> {
+async fn admitted(app: &App, request: &mut Request, remote: SocketAddr) -> Result<(Place, Seat, http::Response<()>, WebSocket), Refusal> {
     let seat = app.seat(remote)?.with_its_socket();
-    let (_, reservation) = app.admit(request, remote).await?;
+    let (_, place) = app.admit(request, remote).await?;
     let upgrader = app.live.now().upgrader.clone();
     let (response, socket) = upgrader.upgrade(request)?;
-    Ok((reservation, seat, response, socket))
+    Ok((place, seat, response, socket))
 }
 
 /// What the hub refuses, as an answer of HTTP.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
-use http::{HeaderValue, StatusCode};
 use serde::de::DeserializeOwned;
 use silverback::{Message, Refusal, Text};
 use tokio::time::timeout;
 
 use super::Problem;
+use crate::media::{self, Media};
 
 /// How long a body may take.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -18,15 +19,15 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// A message: text or binary, as the content type says.
 pub(super) async fn message(headers: &HeaderMap, body: Body, limit: usize) -> Result<Message, Problem> {
     let body = read(body, limit).await?;
-    match kind(headers) {
-        Kind::Binary => Ok(Message::Binary(body)),
-        Kind::Text => Ok(Message::Text(text(body)?)),
+    match media::kind(headers.get(CONTENT_TYPE)) {
+        Media::Binary => Ok(Message::Binary(body)),
+        Media::Text => Ok(Message::Text(text(body)?)),
     }
 }
 
 /// JSON. `example` shows what it should look like.
 pub(super) async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body, limit: usize, example: &str) -> Result<T, Problem> {
-    let (family, subtype) = media(headers);
+    let (family, subtype) = media::halves(headers.get(CONTENT_TYPE));
     let is_json = subtype == "json" || subtype.ends_with("+json");
     if headers.contains_key(CONTENT_TYPE) && !is_json {
         let title = "the body of this request is JSON, and its content type says something else";
@@ -69,30 +70,6 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
     })
 }
 
-#[derive(Clone, Copy)]
-enum Kind {
-    Text,
-    Binary,
-}
-
-/// What the content type makes of a body. Text is what is readable, and what says nothing: `curl --data` calls everything a form.
-fn kind(headers: &HeaderMap) -> Kind {
-    let (family, subtype) = media(headers);
-    let is_text = family == "text"
-        || matches!(&*subtype, "json" | "xml" | "x-www-form-urlencoded" | "x-ndjson" | "javascript")
-        || subtype.ends_with("+json")
-        || subtype.ends_with("+xml");
-    if is_text { Kind::Text } else { Kind::Binary }
-}
-
-/// The two halves of the content type, in lower case.
-fn media(headers: &HeaderMap) -> (String, String) {
-    let line = headers.get(CONTENT_TYPE).map_or("", |line| HeaderValue::to_str(line).unwrap_or("application/octet-stream"));
-    let media = line.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let (family, subtype) = media.split_once('/').unwrap_or(("text", ""));
-    (family.to_owned(), subtype.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,25 +87,5 @@ mod tests {
         let refused = read(slow(31), 10).await.unwrap_err().0;
         assert_eq!((refused.status(), refused.cause()), (StatusCode::REQUEST_TIMEOUT, "body-too-slow"));
         assert_eq!(began.elapsed().as_secs(), 59);
-    }
-
-    #[test]
-    fn the_content_type_decides_between_text_and_binary() {
-        let is_text =
-            |line: &'static str| matches!(kind(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(line))])), Kind::Text);
-        for text in [
-            "text/plain",
-            "TEXT/plain; charset=utf-8",
-            "application/json",
-            "application/problem+json",
-            "application/x-www-form-urlencoded",
-            "nonsense",
-        ] {
-            assert!(is_text(text), "{text}");
-        }
-        for binary in ["application/octet-stream", "image/png", "application/cbor", "application/json-seq"] {
-            assert!(!is_text(binary), "{binary}");
-        }
-        assert!(matches!(kind(&HeaderMap::new()), Kind::Text));
     }
 }

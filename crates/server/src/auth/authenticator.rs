@@ -10,8 +10,9 @@ use super::key::Key;
 use super::key_files::{self, KeysError};
 use super::keyring::candidates;
 use super::rules::Rules;
-use super::settings::{Auth, JwksUrl};
+use super::settings::Auth;
 use super::{TokenError, Verified};
+use crate::http_url::HttpUrl;
 use crate::identity::Presented;
 
 /// Judges tokens. What it judges by can be replaced while sessions live.
@@ -28,7 +29,7 @@ struct Current {
 }
 
 struct Published {
-    url: JwksUrl,
+    url: HttpUrl,
     jwks: Jwks,
 }
 
@@ -102,7 +103,7 @@ impl Current {
 
 impl Published {
     /// What was known of the same address is good until it answers.
-    fn start(url: JwksUrl, auth: &Auth, before: Option<&Self>) -> Result<Self, KeysError> {
+    fn start(url: HttpUrl, auth: &Auth, before: Option<&Self>) -> Result<Self, KeysError> {
         if !url.is_https() && !url.is_local() {
             tracing::warn!(
                 "{url} (auth.jwks_url) is plain HTTP: whoever is in between can put keys of their own into the answer; use https://"

@@ -1,25 +1,23 @@
 //! One request for a key set, bounded in size; its time is bounded by who asks.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, USER_AGENT};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::jwks::Fetched;
 use super::key::Key;
 use super::key_files::{KeysError, MOST_KEYS};
-use super::settings::JwksUrl;
+use crate::http_url::HttpUrl;
+use crate::outgoing::{self, chain, connector};
 
 /// The largest key set, in bytes.
 const LARGEST_SET: usize = 256 * 1024;
@@ -50,7 +48,7 @@ pub(super) enum FetchError {
 /// Fetches the key set of an address.
 pub(super) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
-    url: JwksUrl,
+    url: HttpUrl,
 }
 
 #[derive(Deserialize)]
@@ -59,9 +57,8 @@ struct Set {
 }
 
 impl Fetcher {
-    pub(super) fn new(url: JwksUrl) -> Result<Self, KeysError> {
-        let tls = tls(&url).map_err(|error| KeysError::Address(format!("{url}: {error}")))?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    pub(super) fn new(url: HttpUrl) -> Result<Self, KeysError> {
+        let connector = connector(&url).map_err(|error| KeysError::Address(format!("{url}: {error}")))?;
         // A request in ten minutes needs no connection in between.
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
         Ok(Self { client, url })
@@ -72,7 +69,7 @@ impl Fetcher {
         *request.uri_mut() = self.url.0.clone();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, http::HeaderValue::from_static("application/jwk-set+json, application/json"));
-        headers.insert(USER_AGENT, http::HeaderValue::from_static(concat!("silverback/", env!("CARGO_PKG_VERSION"))));
+        headers.insert(USER_AGENT, http::HeaderValue::from_static(outgoing::USER_AGENT));
         let response = self.client.request(request).await.map_err(|error| FetchError::Unreachable(chain(&error)))?;
         if response.status() != StatusCode::OK {
             return Err(FetchError::Status(response.status().as_u16()));
@@ -84,13 +81,6 @@ impl Fetcher {
             .map_err(|error| if error.is::<LengthLimitError>() { FetchError::TooLarge } else { FetchError::Broken(chain(&*error)) })?;
         Ok(Fetched { keys: usable(&body.to_bytes())?, max_age })
     }
-}
-
-/// The system's authorities, of which plain HTTP needs none. `SSL_CERT_FILE` names others.
-fn tls(url: &JwksUrl) -> Result<ClientConfig, Box<dyn Error>> {
-    let builder = ClientConfig::builder_with_provider(ring::default_provider().into()).with_safe_default_protocol_versions()?;
-    let builder = if url.is_https() { builder.with_native_roots()? } else { builder.with_root_certificates(RootCertStore::empty()) };
-    Ok(builder.with_no_client_auth())
 }
 
 /// The keys that this server can use. Sets may hold others, for encryption or of newer kinds.
@@ -125,17 +115,6 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
         None if matches!(directive.as_str(), "no-store" | "no-cache") => Some(Duration::ZERO),
         _ => None,
     })
-}
-
-/// An error with its causes. None of hyper's shows the address, whose query may be a secret.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

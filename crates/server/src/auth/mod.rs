@@ -27,4 +27,4 @@ pub(crate) use key_files::{KeysError, check_strength};
 pub(crate) use mint::{Mint, MintError, for_command_line};
 pub(crate) use refusal::TokenError;
 pub(crate) use settings::Auth;
-pub(crate) use verified::{Verified, written};
+pub(crate) use verified::{NotAUser, Verified, check_name, written};

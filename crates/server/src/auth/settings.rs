@@ -1,16 +1,14 @@
 //! The section `[auth]` of the configuration.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
 use jsonwebtoken::Algorithm;
 use toml::Value;
 
 use crate::config::{self, Problem, Secret, Secrets, Setting, section};
+use crate::http_url::HttpUrl;
 
 section! {
     /// Who may connect, and as whom: docs/authentication.md.
@@ -19,7 +17,7 @@ section! {
         /// is made up where no key is configured.
         pub(crate) secret: Option<Secret> = None, like "\"at least 32 bytes, as from: openssl rand -base64 32\"";
         /// Where a key set (JWKS) is served.
-        pub(crate) jwks_url: Option<JwksUrl> = None, like "\"https://id.example.com/.well-known/jwks.json\"";
+        pub(crate) jwks_url: Option<HttpUrl> = None, like "\"https://id.example.com/.well-known/jwks.json\"";
         /// The least time between two requests for it because of unknown keys.
         pub(crate) jwks_min_interval: Duration = Duration::from_secs(10);
         /// Whom a token must be for (`aud`): a text or a list. Unset: it is not looked at.
@@ -83,33 +81,6 @@ pub(crate) struct OneOrMore(pub(crate) Vec<String>);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Required(pub(crate) BTreeMap<String, serde_json::Value>);
 
-/// The address of a key set. Its query, which may hold a secret, is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct JwksUrl(pub(crate) Uri);
-
-impl JwksUrl {
-    pub(crate) fn is_https(&self) -> bool {
-        self.0.scheme_str() == Some("https")
-    }
-
-    pub(crate) fn is_local(&self) -> bool {
-        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    }
-}
-
-impl fmt::Display for JwksUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.0.scheme_str().unwrap_or_default(), self.0.authority().map_or("", |host| host.as_str()), self.0.path())
-    }
-}
-
-impl fmt::Debug for JwksUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Auth {
     /// Whether there is anything to check a token with.
     pub(crate) fn has_keys(&self) -> bool {
@@ -153,24 +124,6 @@ impl KeySetting {
             (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) => Ok(()),
             _ => Err("needs exactly one of `secret`, `public_key` (a PEM file) and `jwk` (a file with a JWK or a set of them)"),
         }
-    }
-}
-
-impl Setting for JwksUrl {
-    const CURE: &'static str = "write an address with http:// or https:// and no user in it";
-
-    fn read(value: &Value) -> Option<Self> {
-        let uri: Uri = value.as_str()?.parse().ok()?;
-        let is_good =
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
-        is_good.then_some(Self(uri))
-    }
-
-    fn written(&self, secrets: Secrets) -> Option<Value> {
-        Some(match secrets {
-            Secrets::Masked => self.to_string().into(),
-            Secrets::Compared => self.0.to_string().into(),
-        })
     }
 }
 

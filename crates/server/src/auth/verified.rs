@@ -27,7 +27,7 @@ pub(crate) struct Verified {
 #[error("a user's name has 1 to {LONGEST_NAME} bytes, no control characters, and is not `.` or `..`")]
 pub(crate) struct NotAUser;
 
-pub(super) fn check_name(name: &str) -> Result<(), NotAUser> {
+pub(crate) fn check_name(name: &str) -> Result<(), NotAUser> {
     // `.` and `..` cannot be written into an address: every client takes them for steps.
     let is_bad = name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) || matches!(name, "." | "..");
     if is_bad { Err(NotAUser) } else { Ok(()) }

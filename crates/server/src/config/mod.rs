@@ -40,6 +40,7 @@ use silverback::{Budget, Upgrader};
 
 use crate::api_settings::Api;
 use crate::auth::Auth;
+use crate::hooks::Settings as Hooks;
 use crate::limits::Limits;
 use crate::proxies::Proxies;
 
@@ -78,6 +79,7 @@ section! {
         pub(crate) limits: Limits = Limits::default();
         pub(crate) proxies: Proxies = Proxies::default();
         pub(crate) sessions: Sessions = Sessions::default();
+        pub(crate) hooks: Hooks = Hooks::default();
         pub(crate) compression: Compression = Compression::default();
     }
 }
@@ -85,8 +87,14 @@ section! {
 impl Config {
     /// What cannot be, though each value is of the right kind.
     fn problems(&self) -> Vec<Problem> {
-        let sections =
-            [self.auth.problems(), self.api.problems(), self.heartbeat.problems(), self.limits.problems(), self.compression.problems()];
+        let sections = [
+            self.auth.problems(),
+            self.api.problems(),
+            self.heartbeat.problems(),
+            self.limits.problems(),
+            self.hooks.problems(),
+            self.compression.problems(),
+        ];
         let log = log::problem(&self.log).map(|text| Problem::of("log", text));
         let origins = self.origins().err().map(|text| Problem::of("origins", text));
         sections.into_iter().flatten().chain(log).chain(origins).collect()

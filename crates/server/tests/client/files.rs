@@ -15,6 +15,10 @@ impl Directory {
         Self(path)
     }
 
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+
     /// Writes a file of this directory, in one step like a careful tool, and tells its path.
     pub(crate) fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> String {
         let path = self.0.join(name);

@@ -1,6 +1,7 @@
 //! The real binary, and a client that says exactly what it is told to.
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
+mod back_end;
 mod file;
 mod files;
 mod http;
@@ -8,6 +9,7 @@ mod key_server;
 mod process;
 mod websocket;
 
+pub(crate) use back_end::{BackEnd, HOOK_SECRET, Hook, Reply, taken};
 pub(crate) use file::File;
 pub(crate) use files::{Directory, key};
 pub(crate) use http::{Answer, Client, Request};
@@ -40,4 +42,11 @@ pub(crate) fn token(user: &str) -> String {
 pub(crate) fn signed(secret: &str, claims: &serde_json::Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256), claims, &key).unwrap()
+}
+
+/// A server with both secrets, and this configuration with its spool in that directory.
+pub(crate) fn hooked(configuration: &str, spool: &Directory) -> Server {
+    let text = format!("{configuration}\nspool.directory = \"{}\"\n", spool.path());
+    let file = spool.write("silverback.toml", text);
+    Server::start(&[("SILVERBACK_AUTH_SECRET", SECRET), ("SILVERBACK_API_KEY", KEY)], &["--config", &file])
 }
