@@ -9,9 +9,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::map_request_with_state;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use silverback::{AcceptError, Handshake};
@@ -21,7 +22,6 @@ use tokio_io_timeout::TimeoutStream;
 
 use crate::life;
 use crate::limits::{self, Refused, Socket, Turn, refused};
-use crate::live::Live;
 use crate::log_rate::LogRate;
 use crate::proxies::{self, ProtocolError};
 use crate::routes::{App, Remote};
@@ -115,7 +115,14 @@ async fn serve_http(handshake: Handshake<TcpStream>, peer: SocketAddr, largest_h
     let (read, write) = stream.into_split();
     let mut stream = TimeoutStream::new(join(Cursor::new(bytes).chain(read), write));
     stream.set_write_timeout(Some(STALLED));
-    let service = TowerToHyperService::new(router.layer(map_request_with_state((app.live.clone(), peer), with_client)));
+    let (live, routes) = (app.live.clone(), TowerToHyperService::new(router));
+    // A layer in its place would copy the whole table of routes for each connection.
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        // Each request of a connection may be somebody else's, where a proxy shares it among them.
+        let client = live.now().config.proxies.client(peer, request.headers());
+        request.extensions_mut().insert(Remote(client));
+        routes.call(request)
+    });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(largest_head).keep_alive(plain.may_wait);
     let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
@@ -132,11 +139,4 @@ async fn serve_http(handshake: Handshake<TcpStream>, peer: SocketAddr, largest_h
     if let Err(error) = ended {
         tracing::debug!(remote = %peer, %error, "a connection ended");
     }
-}
-
-/// Each request of a connection may be somebody else's, where a proxy shares it among them.
-async fn with_client(State((live, peer)): State<(Live, SocketAddr)>, mut request: Request) -> Request {
-    let client = live.now().config.proxies.client(peer, request.headers());
-    request.extensions_mut().insert(Remote(client));
-    request
 }

@@ -68,7 +68,7 @@ async fn one(way: Way, upgrader: Upgrader, stream: TcpStream) {
 
 async fn bare(mut socket: WebSocket) {
     while let Some(message) = socket.recv().await {
-        if socket.send(message).await.is_err() {
+        if socket.feed(message).await.is_err() {
             return;
         }
     }

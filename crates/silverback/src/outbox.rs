@@ -101,8 +101,8 @@ impl Batch {
 enum Close {
     #[default]
     NotAsked,
-    /// To be done when the queue is empty.
-    Asked { frame: CloseFrame, cause: Cow<'static, str> },
+    /// To be done when the queue is empty. Boxed: it is there for a moment of a connection's life.
+    Asked(Box<(CloseFrame, Cow<'static, str>)>),
     /// Done, or the connection is ending otherwise.
     Done,
 }
@@ -317,7 +317,7 @@ impl Outbox {
     pub(crate) fn ask_to_close(&mut self, frame: CloseFrame, cause: Cow<'static, str>, later: &mut Later) -> bool {
         let is_first = !self.is_closing();
         if is_first {
-            self.close = Close::Asked { frame, cause };
+            self.close = Close::Asked(Box::new((frame, cause)));
         }
         self.turn_away(later);
         self.stir(later);
@@ -505,7 +505,7 @@ impl Outbox {
         if self.is_closing() {
             self.turn_away(later);
         }
-        matches!(self.close, Close::Asked { .. })
+        matches!(self.close, Close::Asked(_))
     }
 
     /// Whoever sends a message in parts has left it in the middle.
@@ -515,7 +515,7 @@ impl Outbox {
 
     /// Whether the driver has to look again even if nobody stirs.
     pub(crate) fn has_more(&self) -> bool {
-        !self.items.is_empty() || self.part.is_some() || self.is_abandoned || matches!(self.close, Close::Asked { .. })
+        !self.items.is_empty() || self.part.is_some() || self.is_abandoned || matches!(self.close, Close::Asked(_))
     }
 
     /// Whether a message in parts is under way that is not a bare connection's.
@@ -525,9 +525,10 @@ impl Outbox {
 
     /// Closes, if that was asked for, in front of what is still queued.
     pub(crate) fn close_connection(&mut self, connection: &mut Connection, now: impl Fn() -> Instant) {
-        if let Close::Asked { .. } = self.close
-            && let Close::Asked { frame, cause } = std::mem::replace(&mut self.close, Close::Done)
+        if let Close::Asked(_) = self.close
+            && let Close::Asked(asked) = std::mem::replace(&mut self.close, Close::Done)
         {
+            let (frame, cause) = *asked;
             connection.close_because(frame, cause, now());
         }
     }
@@ -556,7 +557,7 @@ impl Outbox {
             false => !self.items.is_empty(),
         };
         // A close that has to wait is noted once, for it waits a bounded time only.
-        let is_close_due = matches!(self.close, Close::Asked { .. }) && (can_pull || !is_close_noted);
+        let is_close_due = matches!(self.close, Close::Asked(_)) && (can_pull || !is_close_noted);
         if connection.is_open() && (self.is_given_up() || is_close_due) || can_pull && has_next {
             return false;
         }

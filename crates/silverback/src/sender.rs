@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,8 +139,10 @@ impl Sender {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn send(&self, message: impl Into<Outgoing>) -> Result<(), Closed> {
-        self.shared.push_or_wait(Content::Whole(message.into())).await.map_err(Closed)
+    pub fn send(&self, message: impl Into<Outgoing>) -> impl Future<Output = Result<(), Closed>> {
+        let mut pushing = self.shared.push_or_wait(Content::Whole(message.into()));
+        // In place, so that the message has one place in the future of whoever sends.
+        poll_fn(move |cx| Pin::new(&mut pushing).poll(cx).map_err(Closed))
     }
 
     /// Queues a message if there is room now.

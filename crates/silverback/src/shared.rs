@@ -79,10 +79,10 @@ impl Shared {
     }
 
     /// As `push`, but waits for room. The message is queued in the same step in which this becomes ready, so dropping it queues nothing.
-    pub(crate) async fn push_or_wait(&self, content: Content) -> Result<(), Message> {
+    pub(crate) fn push_or_wait(&self, content: Content) -> impl Future<Output = Result<(), Message>> {
         let mut content = Some(content);
         let mut waiting = Waiting::new(self, Outbox::leave_room);
-        poll_fn(|cx| self.outbox(|outbox, later| outbox.poll_push(&mut content, &mut waiting.place, cx, later))).await
+        poll_fn(move |cx| self.outbox(|outbox, later| outbox.poll_push(&mut content, &mut waiting.place, cx, later)))
     }
 
     /// Waits for the turn to send a message in parts; `None` when the connection has ended.

@@ -1,6 +1,7 @@
 //! Tasks that wait for something under a lock, the longest waiting first.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use crate::later::Later;
@@ -10,8 +11,10 @@ use crate::later::Later;
 pub(crate) struct Waiters {
     #[expect(clippy::box_collection, reason = "8 bytes instead of 32 on each connection, on most of which nobody ever waits")]
     waiting: Option<Box<VecDeque<(u64, Waker)>>>,
-    tickets: u64,
 }
+
+/// Tickets are of the whole process, so that a queue that is made anew gives none twice.
+static TICKETS: AtomicU64 = AtomicU64::new(1);
 
 /// A place in a queue. Whoever has one gives it back with [`Waiters::leave`].
 #[derive(Debug, Default)]
@@ -25,15 +28,15 @@ impl Waiters {
 
     /// Waits at this place, or at a new one behind all others.
     pub(crate) fn wait(&mut self, place: &mut Place, cx: &Context<'_>, later: &mut Later) {
-        let waiting = self.waiting.get_or_insert_default();
+        let waiting = self.waiting.get_or_insert_with(|| Box::new(VecDeque::with_capacity(1)));
         let kept = place.0.and_then(|ticket| waiting.iter_mut().find(|(other, _)| *other == ticket));
         match kept {
             Some((_, waker)) if waker.will_wake(cx.waker()) => {}
             Some((_, waker)) => later.drop_waker(Some(std::mem::replace(waker, cx.waker().clone()))),
             None => {
-                self.tickets += 1;
-                place.0 = Some(self.tickets);
-                waiting.push_back((self.tickets, cx.waker().clone()));
+                let ticket = TICKETS.fetch_add(1, Ordering::Relaxed);
+                place.0 = Some(ticket);
+                waiting.push_back((ticket, cx.waker().clone()));
             }
         }
     }

@@ -198,14 +198,34 @@ impl WebSocket {
     /// # }
     /// ```
     pub async fn send(&mut self, message: impl Into<Outgoing>) -> Result<(), Closed> {
+        self.feed(message).await?;
+        self.written().await;
+        Ok(())
+    }
+
+    /// As [`send`](Self::send), but does not write yet: the message goes out with others, in one system call, as soon as [`recv`](Self::recv) has
+    /// to wait, or with the next `send`. For a loop that answers many messages at once. Waits only while much is waiting to be written.
+    ///
+    /// Cancel-safe: dropped before it is ready, the message is not sent.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # async fn example(mut socket: silverback::WebSocket) -> Result<(), silverback::Closed> {
+    /// while let Some(message) = socket.recv().await {
+    ///     socket.feed(message).await?; // an echo: what has come together goes back together
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn feed(&mut self, message: impl Into<Outgoing>) -> Result<(), Closed> {
         self.make_room().await;
         match message.into() {
             Outgoing::Message(message) => self.driver.connection().send(message),
             Outgoing::Prepared(prepared) => self.driver.connection().send_prepared(&prepared),
         }
-        .map_err(|not_sent| Closed(not_sent.into_message()))?;
-        self.written().await;
-        Ok(())
+        .map_err(|not_sent| Closed(not_sent.into_message()))
     }
 
     /// Begins a text message that is sent in parts (RFC 6455, 5.4). Nothing else can be sent on this connection until it is finished; what

@@ -1,20 +1,17 @@
 //! Large messages that are read to where they belong.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
-
 mod peer;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
-use peer::{BINARY, FIN, MORE, PING, TEXT, frame};
+use peer::{BINARY, FIN, MORE, PING, TEXT, frame, origin};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use silverback_wire::{Config, Connection, Event, Message, Role};
 
 fn server(config: Config) -> Connection {
-    Connection::new(Role::Server, Arc::new(config), Instant::now())
+    Connection::new(Role::Server, Arc::new(config), origin())
 }
 
 fn text(length: usize) -> String {
@@ -48,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Reads all of it in these steps, over and over.
 fn read(connection: &mut Connection, mut bytes: &[u8], steps: &[Step]) -> Vec<Event> {
-    let now = Instant::now();
+    let now = origin();
     let mut events = Vec::new();
     for step in steps.iter().cycle() {
         if bytes.is_empty() {
@@ -97,7 +94,7 @@ proptest! {
 
 #[test]
 fn what_is_read_into_lent_room_is_not_copied() {
-    let now = Instant::now();
+    let now = origin();
     let stream = frame(Role::Client, BINARY, &[7; 200_000]);
     let mut connection = server(Config::default());
     connection.receive(BytesMut::from(&stream[..50_000]), now);
@@ -114,7 +111,7 @@ fn what_is_read_into_lent_room_is_not_copied() {
 
 #[test]
 fn no_room_is_lent_for_a_mere_promise_nor_for_what_is_given_out_in_parts() {
-    let now = Instant::now();
+    let now = origin();
     let stream = frame(Role::Client, BINARY, &[7; 200_000]);
     let mut promised = server(Config::default());
     promised.receive(BytesMut::from(&stream[..14]), now);
@@ -131,7 +128,7 @@ fn no_room_is_lent_for_a_mere_promise_nor_for_what_is_given_out_in_parts() {
 
 #[test]
 fn a_bad_byte_in_lent_room_is_found_when_it_comes() {
-    let now = Instant::now();
+    let now = origin();
     let mut payload = text(200_000).into_bytes();
     payload[120_000..120_001].fill(0xff);
     let stream = frame(Role::Client, TEXT, &payload);
