@@ -18,6 +18,7 @@ use silverback_hub::Policy;
 
 use crate::api_settings::Api;
 use crate::auth::{self, Auth, KeysError};
+use crate::drain_settings::DrainTimes;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +39,7 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) compression: Compression,
     pub(crate) sessions: Sessions,
+    pub(crate) drain: DrainTimes,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -150,6 +152,7 @@ impl Default for Config {
             limits: Limits::default(),
             compression: Compression::default(),
             sessions: Sessions::default(),
+            drain: DrainTimes::default(),
         }
     }
 }
@@ -168,7 +171,7 @@ impl Default for Limits {
 }
 
 /// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
-const ENVIRONMENT: [&str; 10] = [
+const ENVIRONMENT: [&str; 11] = [
     "listen",
     "log",
     "auth.secret",
@@ -179,6 +182,7 @@ const ENVIRONMENT: [&str; 10] = [
     "heartbeat.ping_after",
     "heartbeat.dead_after",
     "limits.message",
+    "drain.over",
 ];
 
 const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
@@ -243,6 +247,7 @@ impl Config {
             return fail(API_KEY, problem.to_owned());
         }
         self.api.check()?;
+        self.drain.check()?;
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
             let times = format!("{} after a ping at {}", humantime::format_duration(dead_after), humantime::format_duration(ping_after));
@@ -368,9 +373,13 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
         "sessions.max_per_user" => ": write a number above 0",
         "sessions.when_full" => ": write \"close-oldest\" or \"refuse-new\"",
         "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
-        "heartbeat.ping_after" | "heartbeat.dead_after" | "auth.leeway" | "auth.expiry_warning" | "auth.jwks_min_interval" => {
-            ": write a time, as in 20s or 500ms"
-        }
+        "heartbeat.ping_after"
+        | "heartbeat.dead_after"
+        | "auth.leeway"
+        | "auth.expiry_warning"
+        | "auth.jwks_min_interval"
+        | "drain.over"
+        | "drain.come_back_within" => ": write a time, as in 20s or 500ms",
         "auth.jwks_url" => ": write an address with http:// or https:// and no user in it",
         key if key.starts_with("auth.keys.") && key.ends_with(".algorithm") => {
             ": write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"

@@ -29,6 +29,9 @@ const STALLED: Duration = Duration::from_secs(30);
 /// How long a request that is under way when the server stops may still take, once no session is left.
 const LAST_ANSWER: Duration = Duration::from_secs(2);
 
+/// How long a connection that is kept alive may still ask once nobody is accepted any more: its next request may be on its way.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
+
 /// The largest head of a later request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
 
@@ -45,6 +48,12 @@ pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, route
         Err(AcceptError::Refused(refusal)) => tracing::info!(%remote, %refusal, "a request was refused"),
         Err(error) => tracing::debug!(%remote, %error, "no request"),
     }
+}
+
+/// Waits until a connection without a request is ended. What is sent until then is answered.
+async fn no_more_requests(app: &App) {
+    app.stopping.cancelled().await;
+    tokio::time::sleep(LAST_REQUEST).await;
 }
 
 /// Waits until the server has stopped and requests have had their time.
@@ -72,7 +81,7 @@ async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: Ap
     let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        () = app.stopping.cancelled() => {
+        () = no_more_requests(&app) => {
             connection.as_mut().graceful_shutdown();
             tokio::select! {
                 ended = &mut connection => ended,

@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
+use axum::extract::State;
+use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
 use axum::{Extension, Router};
-use http::{StatusCode, Uri};
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode, Uri};
 use silverback::{Refusal, Upgrader};
-use silverback_hub::Hub;
+use silverback_hub::{Drain, Hub};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,6 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
 use crate::config::Secret;
+use crate::draining::Draining;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
 
@@ -30,8 +33,9 @@ pub(crate) struct App {
     /// Every key that opens the API.
     pub(crate) keys: Arc<Keys>,
     pub(crate) metrics: Metrics,
-    /// Whether a drain has begun.
-    pub(crate) has_drained: Arc<AtomicBool>,
+    /// How the server is emptied, unless whoever asks for it says otherwise.
+    pub(crate) drain: Drain,
+    pub(crate) draining: Draining,
     /// `None` where only anonymous clients are let in.
     pub(crate) auth: Option<Arc<Authenticator>>,
     /// `None` where there is no secret to make tokens with.
@@ -64,6 +68,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/", get(|| async { Redirect::temporary("/console") }))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(map_response_with_state(app.draining.clone(), last_of_a_leaving_server))
         .layer(Extension(app.upgrader.clone()))
         .with_state(app)
 }
@@ -71,6 +76,14 @@ pub(crate) fn router(app: App) -> Router {
 /// What OpenAPI describes: all but what browsers and clients use.
 fn described(app: &App) -> OpenApiRouter<App> {
     openapi::start().merge(api::router(app)).merge(metrics::router(app)).merge(health::router())
+}
+
+/// A server that is going to end takes no further request on a connection: one that came while it ends the connection would have no answer.
+async fn last_of_a_leaving_server(State(draining): State<Draining>, mut response: Response) -> Response {
+    if draining.leaving.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 async fn not_found(uri: Uri) -> Response {

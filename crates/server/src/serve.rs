@@ -3,26 +3,20 @@
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use silverback::CloseCode;
 use silverback_hub::Hub;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, ConfigError, Secret};
+use crate::draining::Draining;
 use crate::metrics::Metrics;
 use crate::routes::{App, router};
-use crate::{accept, front, process, reload, welcome};
-
-/// How long sessions may take to end when the server stops: the time for a client's Close, the time for its FIN, and a second to tell of it.
-const LAST_WORDS: Duration = Duration::from_secs(8);
-
-/// How long everything else may take after that.
-const LAST_REQUESTS: Duration = Duration::from_secs(3);
+use crate::stop::{StoppedAtOnce, stop};
+use crate::{door, process, reload, welcome};
 
 /// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
 pub(crate) async fn serve(
@@ -42,45 +36,18 @@ pub(crate) async fn serve(
 
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
     let router = router(app.clone());
-    let signal = loop {
-        tokio::select! {
-            signal = &mut stopped => break signal,
-            (stream, remote) = accept::next(&listener) => {
-                app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
-            }
-        }
+    let mut doors = JoinSet::new(); // dropped at the end, and all of them with it
+    doors.spawn(door::open(listener, app.clone(), router));
+    let cause = tokio::select! {
+        signal = &mut stopped => signal,
+        () = app.draining.exit.cancelled() => "POST /v1/drain",
     };
-    drop(listener);
     let again = process::stopped()?;
+    let close_doors = async { while doors.join_next().await.is_some() {} };
     tokio::select! {
-        () = stop(&app, signal) => {}
-        signal = again => tracing::warn!(signal, "stopped at once"),
+        () = stop(&app, cause, config.drain.drain(), close_doors) => Ok(()),
+        signal = again => Err(StoppedAtOnce { signal, sessions: app.hub.len() }.into()),
     }
-    Ok(())
-}
-
-/// Closes every session, and waits in bounded time until they and then the requests that are under way have ended.
-async fn stop(app: &App, signal: &str) {
-    let sessions = app.hub.sessions().len();
-    tracing::info!(signal, sessions, within = ?(LAST_WORDS + LAST_REQUESTS), "stopping");
-    app.stopping.cancel();
-    app.tasks.close();
-    let no_session = async {
-        loop {
-            // Again and again: a handshake that was under way may have become a session.
-            app.hub.close_all(CloseCode::GOING_AWAY, "the server is stopping");
-            let is_over = timeout(Duration::from_millis(50), app.tasks.wait()).await.is_ok();
-            if is_over || app.hub.sessions().is_empty() {
-                return;
-            }
-        }
-    };
-    let _ = timeout(LAST_WORDS, no_session).await;
-    app.everybody_gone.cancel();
-    if timeout(LAST_REQUESTS, app.tasks.wait()).await.is_err() {
-        tracing::warn!(connections = app.tasks.len(), "some did not end in time and are dropped");
-    }
-    tracing::info!("stopped");
 }
 
 /// What the configuration makes, with secrets made up where none are needed.
@@ -104,7 +71,8 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         keys: Arc::new(config.api.open_by(api_key.clone())),
         api_key,
         metrics: Metrics::install(config.metrics.public)?,
-        has_drained: Arc::default(),
+        drain: config.drain.drain(),
+        draining: Draining::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
         allow_anonymous: config.allow_anonymous,

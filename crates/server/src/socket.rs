@@ -27,7 +27,7 @@ impl App {
         let judged = self
             .upgrader
             .judge(request)
-            .and_then(|acceptance| if self.stopping.is_cancelled() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
+            .and_then(|acceptance| if self.draining.has_begun() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
         let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
         let has_only_a_token = offers_only_a_token(request.headers());
         let app = self.clone();

@@ -21,9 +21,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port of loopback, with a log that keeps nothing back.
+    /// Starts it on a free port of loopback, with a log that keeps nothing back, and a drain that closes all at once.
     pub(crate) fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = command(&[("SILVERBACK_LOG", "trace")])
+        let mut child = command(&[("SILVERBACK_LOG", "trace"), ("SILVERBACK_DRAIN_OVER", "0s")])
             .envs(environment.iter().copied())
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
