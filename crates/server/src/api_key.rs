@@ -14,7 +14,7 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::config::Secret;
 use crate::identity::bearer;
-use crate::routes::Remote;
+use crate::listening::Remote;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -57,8 +57,8 @@ pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Ne
     match gate.keys.check(request.headers(), gate.right) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            let remote = request.extensions().get::<Remote>().map(|remote| remote.0);
-            tracing::info!(?remote, %refusal, "a request to the API was refused");
+            let remote = request.extensions().get::<Remote>().map(tracing::field::display);
+            tracing::info!(remote, %refusal, "a request to the API was refused");
             refusal.problem().into_response()
         }
     }

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::api_key::{Keys, Right};
 use crate::config::{ConfigError, Secret};
+use crate::listening::{Addresses, TlsSettings};
 
 const KEYS: &str = "api.keys";
 
@@ -17,6 +18,10 @@ pub(crate) struct Api {
     pub(crate) key: Option<Secret>,
     /// Keys that may do some things.
     pub(crate) keys: Vec<ApiKey>,
+    /// Where the API, the console and the metrics are, if not at the addresses for clients.
+    pub(crate) listen: Option<Addresses>,
+    /// TLS at these addresses.
+    pub(crate) tls: TlsSettings,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -49,6 +54,11 @@ impl Api {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.tls.check("api.tls")?;
+        if self.listen.is_none() && self.tls.is_on() {
+            let problem = "is for the addresses of api.listen, and there are none: set api.listen, or give `cert` and `key` in [tls]";
+            return Err(ConfigError::Key { key: "api.tls", problem: problem.to_owned() });
+        }
         for (number, ApiKey { key, rights, name }) in self.keys.iter().enumerate() {
             let problem = match key.expose() {
                 "" => "has an empty `key`",

@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config};
+use crate::listening::{Address, Addresses, Inherited};
 use crate::why::{self, About};
 use crate::{auth, echo, process, serve};
 
@@ -42,9 +43,9 @@ struct Serve {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS", value_parser = config::parse_address)]
-    listen: Option<SocketAddr>,
+    /// The address to listen on, as in 0.0.0.0:8080 or unix:/run/silverback.sock; may be repeated [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = config::parse_listen)]
+    listen: Vec<Address>,
     /// Lets clients without a token in, each as a user `anonymous-…` of its own
     #[arg(long)]
     allow_anonymous: bool,
@@ -115,12 +116,15 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => {
             let mut config = Config::load(arguments.config.as_deref())?;
-            config.listen = arguments.listen.unwrap_or(config.listen);
+            if !arguments.listen.is_empty() {
+                config.listen = Addresses(arguments.listen);
+            }
             config.allow_anonymous |= arguments.allow_anonymous;
             config.origins.extend(arguments.origins);
             start_log(&config.log)?;
             process::raise_descriptor_limit();
-            process::block_on(serve::serve(config, move || Config::load(arguments.config.as_deref())))?
+            let inherited = Inherited::take()?;
+            process::block_on(serve::serve(config, inherited, move || Config::load(arguments.config.as_deref())))?
         }
         Command::Echo(arguments) => {
             start_log(&config::log_filter())?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::Duration;
@@ -19,13 +19,15 @@ use silverback_hub::Policy;
 use crate::api_settings::Api;
 use crate::auth::{self, Auth, KeysError};
 use crate::drain_settings::DrainTimes;
+use crate::listening::{Address, Addresses, TlsSettings};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     /// Where to listen.
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Addresses,
+    pub(crate) tls: TlsSettings,
     /// What to log: `info`, `debug`, or a filter of tracing's.
     pub(crate) log: String,
     /// Whether clients without a token are let in.
@@ -141,7 +143,8 @@ impl fmt::Debug for Secret {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            listen: Addresses::default(),
+            tls: TlsSettings::default(),
             log: "info".to_owned(),
             allow_anonymous: false,
             origins: Vec::new(),
@@ -171,7 +174,7 @@ impl Default for Limits {
 }
 
 /// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
-const ENVIRONMENT: [&str; 11] = [
+const ENVIRONMENT: [&str; 14] = [
     "listen",
     "log",
     "auth.secret",
@@ -183,6 +186,9 @@ const ENVIRONMENT: [&str; 11] = [
     "heartbeat.dead_after",
     "limits.message",
     "drain.over",
+    "api.listen",
+    "tls.cert",
+    "tls.key",
 ];
 
 const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
@@ -248,6 +254,7 @@ impl Config {
         }
         self.api.check()?;
         self.drain.check()?;
+        self.tls.check("tls")?;
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
             let times = format!("{} after a ping at {}", humantime::format_duration(dead_after), humantime::format_duration(ping_after));
@@ -313,6 +320,14 @@ impl Config {
         enabled.then_some(options)
     }
 
+    /// Where the API is, as far as the configuration says.
+    pub(crate) fn api_url(&self) -> Option<String> {
+        match &self.api.listen {
+            Some(addresses) => addresses.url(self.api.tls.is_on()),
+            None => self.listen.url(self.tls.is_on()),
+        }
+    }
+
     pub(crate) fn message_limit(&self) -> usize {
         bytes(self.limits.message)
     }
@@ -330,6 +345,11 @@ pub(crate) fn variables() -> [String; ENVIRONMENT.len()] {
 /// An address of the command line.
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080")
+}
+
+/// An address of the command line to listen on, which may be a Unix socket.
+pub(crate) fn parse_listen(text: &str) -> Result<Address, &'static str> {
+    text.parse()
 }
 
 /// A time of the command line.
@@ -369,7 +389,8 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
         key => format!("{file}, {key}"),
     };
     let hint = match key.as_str() {
-        "listen" => ": write an IP address and a port, as in 127.0.0.1:8080",
+        "listen" | "api.listen" => ": write an IP address and a port, as in 127.0.0.1:8080, or unix:/path/to.sock, or a list of them",
+        "tls.min_version" | "api.tls.min_version" => ": write \"1.2\" or \"1.3\"",
         "sessions.max_per_user" => ": write a number above 0",
         "sessions.when_full" => ": write \"close-oldest\" or \"refuse-new\"",
         "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",

@@ -2,27 +2,83 @@
 
 use axum::Router;
 use futures_util::FutureExt as _;
-use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
-use crate::routes::App;
+use crate::listening::{Accepted, Bound, Remote, Serves};
+use crate::routes::{App, router};
 use crate::{accept, front};
 
 /// How many connections may wait before a door, as tokio has it.
 const BACKLOG: usize = 1024;
 
-/// Lets connections in until the server stops.
-pub(crate) async fn open(listener: TcpListener, app: App, router: Router) {
-    loop {
-        tokio::select! {
-            () = app.stopping.cancelled() => break,
-            (stream, remote) = accept::next(&listener) => {
-                app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
+/// All doors of a server. They close with this value.
+pub(crate) struct Doors {
+    /// Those that close when the server is about to leave.
+    early: JoinSet<()>,
+    /// Those that close when its sessions have left.
+    late: JoinSet<()>,
+}
+
+impl Doors {
+    pub(crate) fn open(bound: Vec<Bound>, app: &App) -> Self {
+        let mut doors = Self { early: JoinSet::new(), late: JoinSet::new() };
+        for bound in bound {
+            let door = Door::new(bound, app);
+            let doors = if door.closes_early { &mut doors.early } else { &mut doors.late };
+            doors.spawn(door.open());
+        }
+        doors
+    }
+
+    /// Waits until the first of them have closed.
+    pub(crate) async fn first_closed(&mut self) {
+        while self.early.join_next().await.is_some() {}
+    }
+
+    /// Waits until all of them have closed.
+    pub(crate) async fn all_closed(&mut self) {
+        self.first_closed().await;
+        while self.late.join_next().await.is_some() {}
+    }
+}
+
+struct Door {
+    bound: Bound,
+    closes_early: bool,
+    app: App,
+    router: Router,
+}
+
+impl Door {
+    /// One that only new clients come by closes when the server is about to leave: a proxy then tries another server. So does one that a later process
+    /// opens again. The others have the API behind them, which is needed as long as there are sessions.
+    fn new(bound: Bound, app: &App) -> Self {
+        let closes_early = bound.serves == Serves::Clients || (bound.is_inherited && !bound.is_for_api);
+        let app = App { upgrader: app.upgrader.with_tls(bound.tls.is_some()), ..app.clone() };
+        let router = router(app.clone(), bound.serves);
+        Self { bound, closes_early, app, router }
+    }
+
+    /// Lets connections in until nobody is to come by this door any more.
+    async fn open(self) {
+        let is_to_close = if self.closes_early { &self.app.draining.leaving } else { &self.app.stopping };
+        loop {
+            tokio::select! {
+                () = is_to_close.cancelled() => break,
+                (stream, remote) = accept::next(|| self.bound.listener.accept()) => self.let_in(stream, remote),
             }
         }
+        if self.bound.is_inherited {
+            return; // whoever waits is let in by the next process
+        }
+        // Whoever waits is let in now: the system would reset it.
+        for _ in 0..BACKLOG {
+            let Some((stream, remote)) = accept::next(|| self.bound.listener.accept()).now_or_never() else { break };
+            self.let_in(stream, remote);
+        }
     }
-    // Whoever waits before the door when it closes is let in; the system would reset it.
-    for _ in 0..BACKLOG {
-        let Some((stream, remote)) = accept::next(&listener).now_or_never() else { break };
-        app.tasks.spawn(front::serve(stream, remote, app.clone(), router.clone()));
+
+    fn let_in(&self, stream: Accepted, remote: Remote) {
+        self.app.tasks.spawn(front::serve(stream, remote, self.bound.tls.clone(), self.app.clone(), self.router.clone()));
     }
 }

@@ -44,7 +44,6 @@ impl Draining {
 
     /// The last one, because the process is to end.
     pub(crate) async fn finish(&self, hub: &Hub, drain: Drain) -> Drained {
-        self.leaving.cancel();
         let _ = self.begin(drain.over);
         let left = self.until.get().map(|until| until.saturating_duration_since(Instant::now()));
         self.taken_over.cancel();

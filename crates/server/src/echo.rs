@@ -28,7 +28,7 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
     loop {
         tokio::select! {
             _ = &mut stopped => return Ok(()),
-            (stream, _) = accept::next(&listener) => drop(connections.spawn(serve(upgrader.clone(), stream))),
+            (stream, _) = accept::next(|| listener.accept()) => drop(connections.spawn(serve(upgrader.clone(), stream))),
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
         }
     }

@@ -4,7 +4,6 @@
 //! the bytes that were read put in front. So a request that is malformed, too large or too slow gets an answer that says so.
 
 use std::io::Cursor;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -12,13 +11,15 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use silverback::{AcceptError, Handshake};
-use tokio::io::{AsyncReadExt, join};
+use silverback::tls::TlsAcceptError;
+use silverback::{AcceptError, Handshake, Stream};
+use tokio::io::{AsyncReadExt, join, split};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::life;
-use crate::routes::{App, Remote};
+use crate::listening::{Accepted, Remote, Tls};
+use crate::routes::App;
 
 /// How long a connection may be quiet between two requests, and how long a later request's head may take.
 const IDLE: Duration = Duration::from_secs(60);
@@ -36,8 +37,32 @@ const LAST_REQUEST: Duration = Duration::from_millis(500);
 const LARGEST_HEAD: usize = 16 * 1024;
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(stream: TcpStream, remote: SocketAddr, app: App, router: Router) {
-    let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
+pub(crate) async fn serve(accepted: Accepted, remote: Remote, tls: Option<Tls>, app: App, router: Router) {
+    match accepted {
+        Accepted::Unix(stream) => serve_stream(stream, remote, app, router).await,
+        Accepted::Tcp(stream) => {
+            let _ = stream.set_nodelay(true); // what is sent is sent now; what belongs together is written together
+            match tls {
+                None => serve_stream(stream, remote, app, router).await,
+                Some(tls) => serve_tls(stream, remote, tls, app, router).await,
+            }
+        }
+    }
+}
+
+async fn serve_tls(stream: TcpStream, remote: Remote, tls: Tls, app: App, router: Router) {
+    let accepted = tokio::select! {
+        accepted = tls.acceptor.accept(stream) => accepted,
+        () = last_answer(&app) => return,
+    };
+    match accepted {
+        Ok(stream) => serve_stream(stream, remote, app, router).await,
+        Err(TlsAcceptError::PlainHttp(refusal)) => tracing::info!(%remote, %refusal, "a request was refused"),
+        Err(error) => tracing::debug!(%remote, %error, "no TLS"),
+    }
+}
+
+async fn serve_stream<S: Stream>(stream: S, remote: Remote, app: App, router: Router) {
     let handshake = tokio::select! {
         handshake = app.upgrader.handshake(stream) => handshake,
         () = last_answer(&app) => return,
@@ -62,7 +87,7 @@ async fn last_answer(app: &App) {
     tokio::time::sleep(LAST_ANSWER).await;
 }
 
-async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App) {
+async fn serve_socket<S: Stream>(handshake: Handshake<S>, remote: Remote, app: App) {
     match app.admit(handshake.request(), remote).await {
         Err(refusal) => drop(handshake.refuse(refusal).await),
         // In this order: whoever learns that it is connected can be sent to.
@@ -70,12 +95,12 @@ async fn serve_socket(handshake: Handshake<TcpStream>, remote: SocketAddr, app: 
     }
 }
 
-async fn serve_http(handshake: Handshake<TcpStream>, remote: SocketAddr, app: App, router: Router) {
+async fn serve_http<S: Stream>(handshake: Handshake<S>, remote: Remote, app: App, router: Router) {
     let (stream, bytes) = handshake.into_parts();
-    let (read, write) = stream.into_split();
+    let (read, write) = split(stream);
     let mut stream = TimeoutStream::new(join(Cursor::new(bytes).chain(read), write));
     stream.set_write_timeout(Some(STALLED));
-    let service = TowerToHyperService::new(router.layer(Extension(Remote(remote))));
+    let service = TowerToHyperService::new(router.layer(Extension(remote)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(IDLE).max_buf_size(LARGEST_HEAD);
     let mut connection = pin!(http.serve_connection(TokioIo::new(Box::pin(stream)), service).with_upgrades());

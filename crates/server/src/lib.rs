@@ -1,8 +1,8 @@
 //! The server `silverback`: what its binary runs.
 //!
 //! ```text
-//!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
-//!                           └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
+//!   a connection ─▶ door ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
+//!                                   └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
 //! ```
 //!
 //! Where to start reading: `cli.rs` (the commands), then `serve.rs` and `front.rs`.
@@ -25,6 +25,7 @@ mod health;
 mod identity;
 mod json;
 mod life;
+mod listening;
 mod metrics;
 mod openapi;
 mod process;

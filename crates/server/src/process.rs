@@ -4,6 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Each connection needs a descriptor; the usual soft limit of 1,024 is for programs that use `select`.
@@ -37,4 +38,11 @@ pub(crate) fn stopped() -> std::io::Result<impl Future<Output = &'static str>> {
 /// SIGHUP, each time, from the moment of this call on.
 pub(crate) fn hung_up() -> std::io::Result<Signal> {
     signal(SignalKind::hangup())
+}
+
+/// Tells the service manager, if there is one that wants to know (systemd's `Type=notify`).
+pub(crate) fn tell_manager(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "the service manager (NOTIFY_SOCKET) could not be told");
+    }
 }

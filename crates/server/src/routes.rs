@@ -1,6 +1,5 @@
 //! Every path of the server but its front door.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -20,6 +19,7 @@ use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
 use crate::config::Secret;
 use crate::draining::Draining;
+use crate::listening::Serves;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
 
@@ -52,21 +52,24 @@ pub(crate) struct App {
     pub(crate) everybody_gone: CancellationToken,
 }
 
-/// Where a request comes from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Remote(pub(crate) SocketAddr);
-
-pub(crate) fn router(app: App) -> Router {
-    let (described, description) = described(&app).split_for_parts();
-    Router::new()
-        .merge(described)
-        .merge(openapi::router(description))
-        .route("/ws", any(socket::upgrade))
-        .route("/console", get(console::page))
-        .route("/console/console.css", get(console::style))
-        .route("/console/console.js", get(console::script))
-        .route("/", get(|| async { Redirect::temporary("/console") }))
-        .fallback(not_found)
+/// What is at an address of the server.
+pub(crate) fn router(app: App, serves: Serves) -> Router {
+    let everything = match serves {
+        Serves::Clients => Router::from(health::router()).route("/ws", any(socket::upgrade)).fallback(not_for_clients),
+        Serves::All => {
+            let (described, description) = described(&app).split_for_parts();
+            Router::new()
+                .merge(described)
+                .merge(openapi::router(description))
+                .route("/ws", any(socket::upgrade))
+                .route("/console", get(console::page))
+                .route("/console/console.css", get(console::style))
+                .route("/console/console.js", get(console::script))
+                .route("/", get(|| async { Redirect::temporary("/console") }))
+                .fallback(not_found)
+        }
+    };
+    everything
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response_with_state(app.draining.clone(), last_of_a_leaving_server))
         .layer(Extension(app.upgrader.clone()))
@@ -90,6 +93,13 @@ async fn not_found(uri: Uri) -> Response {
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address")
         .arrived(format!("the path {}", uri.path().escape_debug()))
         .cure("clients connect to /ws, back ends use /v1/…, people look at /console");
+    refusal.problem().into_response()
+}
+
+async fn not_for_clients(uri: Uri) -> Response {
+    let refusal = Refusal::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address")
+        .arrived(format!("the path {}", uri.path().escape_debug()))
+        .cure("clients connect to /ws; the API, the console and the metrics are at the addresses of `api.listen`");
     refusal.problem().into_response()
 }
 

@@ -4,55 +4,55 @@ use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 
+use sd_notify::NotifyState;
 use silverback_hub::Hub;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, ConfigError, Secret};
+use crate::door::Doors;
 use crate::draining::Draining;
+use crate::listening::{Inherited, bind, exposed};
 use crate::metrics::Metrics;
-use crate::routes::{App, router};
+use crate::routes::App;
 use crate::stop::{StoppedAtOnce, stop};
-use crate::{door, process, reload, welcome};
+use crate::{process, reload, welcome};
 
 /// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
 pub(crate) async fn serve(
     config: Config,
+    inherited: Inherited,
     again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    let app = app(&config)?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}; choose another address with --listen", config.listen))?;
-    let address = listener.local_addr()?;
+    let exposed = exposed(&config, &inherited);
+    let app = app(&config, exposed.as_deref())?;
+    let bound = bind(&config, inherited).await?;
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
-    let hung_up = process::hung_up()?;
-    app.tasks.spawn(reload::when_hung_up(hung_up, again, app.clone(), config.listen.ip().is_loopback()));
-    welcome::print(address, &config, &app)?;
-
+    app.tasks.spawn(reload::when_hung_up(process::hung_up()?, again, app.clone(), exposed.is_none()));
+    for tls in bound.iter().filter_map(|bound| bound.tls.clone()) {
+        app.tasks.spawn(tls.keep(process::hung_up()?, app.stopping.clone()));
+    }
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
-    let router = router(app.clone());
-    let mut doors = JoinSet::new(); // dropped at the end, and all of them with it
-    doors.spawn(door::open(listener, app.clone(), router));
+    welcome::print(&bound, &config, &app)?;
+    let doors = Doors::open(bound, &app);
+    process::tell_manager(&[NotifyState::Ready]);
     let cause = tokio::select! {
         signal = &mut stopped => signal,
         () = app.draining.exit.cancelled() => "POST /v1/drain",
     };
     let again = process::stopped()?;
-    let close_doors = async { while doors.join_next().await.is_some() {} };
+    process::tell_manager(&[NotifyState::Stopping]);
     tokio::select! {
-        () = stop(&app, cause, config.drain.drain(), close_doors) => Ok(()),
+        () = stop(&app, doors, cause, config.drain.drain()) => Ok(()),
         signal = again => Err(StoppedAtOnce { signal, sessions: app.hub.len() }.into()),
     }
 }
 
-/// What the configuration makes, with secrets made up where none are needed.
-fn app(config: &Config) -> Result<App, Box<dyn Error>> {
-    let is_local = config.listen.ip().is_loopback();
+/// What the configuration makes, with secrets made up where none are needed. `exposed` is an address that can be reached from outside.
+fn app(config: &Config, exposed: Option<&str>) -> Result<App, Box<dyn Error>> {
+    let is_local = exposed.is_none();
     config.check_strength(is_local)?;
     let is_throw_away = !config.auth.has_keys() && is_local;
     let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
@@ -60,7 +60,7 @@ fn app(config: &Config) -> Result<App, Box<dyn Error>> {
         return Err(format!(
             "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
              `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
-            config.listen
+            exposed.unwrap_or("this server")
         )
         .into());
     }

@@ -1,7 +1,6 @@
 //! `/ws`: a handshake becomes a session.
 
 use std::future::Future;
-use std::net::SocketAddr;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -14,7 +13,8 @@ use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
 use crate::auth::{TokenError, Verified};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
-use crate::routes::{App, Remote};
+use crate::listening::Remote;
+use crate::routes::App;
 
 impl App {
     /// Judges a handshake: first whether it is one, then whose, and then whether there is a place for it. Only the first needs the request; the
@@ -22,7 +22,7 @@ impl App {
     pub(crate) fn admit<B>(
         &self,
         request: &http::Request<B>,
-        remote: SocketAddr,
+        remote: Remote,
     ) -> impl Future<Output = Result<(Acceptance, Reservation), Refusal>> + Send + use<B> {
         let judged = self
             .upgrader
@@ -47,7 +47,7 @@ impl App {
         }
     }
 
-    async fn reserve(&self, presented: Option<Presented>, remote: SocketAddr, handshake: &str) -> Result<Reservation, Refusal> {
+    async fn reserve(&self, presented: Option<Presented>, remote: Remote, handshake: &str) -> Result<Reservation, Refusal> {
         let verified = self.identify(presented).await?;
         self.hub.reserve(identity(verified, remote).with_handshake(handshake)).map_err(no_place)
     }
@@ -83,9 +83,13 @@ fn summary(headers: &HeaderMap, acceptance: &Acceptance) -> String {
 }
 
 /// What the hub is told of somebody.
-fn identity(verified: Verified, remote: SocketAddr) -> Identity {
+fn identity(verified: Verified, remote: Remote) -> Identity {
     let Verified { user, device, attributes, expires_at, source } = verified;
-    let identity = Identity::new(user).with_attributes(attributes).from_source(source).from_remote(remote);
+    let identity = Identity::new(user).with_attributes(attributes).from_source(source);
+    let identity = match remote.address() {
+        Some(address) => identity.from_remote(address),
+        None => identity,
+    };
     let identity = match device {
         Some(device) => identity.on_device(device),
         None => identity,
@@ -97,7 +101,7 @@ fn identity(verified: Verified, remote: SocketAddr) -> Identity {
 }
 
 /// `/ws` on a connection that has served another request before.
-pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
+pub(crate) async fn upgrade(State(app): State<App>, Extension(remote): Extension<Remote>, mut request: Request) -> Response {
     let admitted = app.admit(&request, remote).await;
     let upgraded = admitted.and_then(|(_, reservation)| Ok((reservation, app.upgrader.upgrade(&mut request)?)));
     match upgraded {
@@ -151,7 +155,7 @@ mod tests {
         let attributes = Attributes::new(json!({ "role": "admin" }).as_object().unwrap().clone()).unwrap();
         let device = Some("phone".to_owned());
         let verified = Verified { user: "alice".to_owned(), device, attributes, expires_at: Some(end), source: "cookie" };
-        let identity = identity(verified, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let identity = identity(verified, Remote::Tcp(([127, 0, 0, 1], 1).into()));
         assert_eq!((&*identity.user, identity.device.as_deref(), identity.source), ("alice", Some("phone"), "cookie"));
         assert_eq!((identity.attributes.value("role"), identity.expires_at), (Some(&json!("admin")), Some(end)));
     }

@@ -1,7 +1,8 @@
 //! The end of the server, in bounded time.
 //!
 //! ```text
-//!   leaving          not ready, no handshake is taken, sessions are closed one after the other over `drain.over`, the API answers
+//!   leaving          not ready, doors for clients alone close, no handshake is taken, sessions are closed one after the
+//!                    other over `drain.over`, the API answers
 //!   stopping         nobody is accepted any more, requests that are under way are answered
 //!   everybody gone   the streams of /v1/events end, and the last requests have 2 s
 //! ```
@@ -11,6 +12,7 @@ use std::time::Duration;
 use silverback_hub::Drain;
 use tokio::time::timeout;
 
+use crate::door::Doors;
 use crate::routes::App;
 
 /// How long the last session may take to end: the time for a client's Close, the time for its FIN, and a second to tell of it.
@@ -28,15 +30,17 @@ pub(crate) struct StoppedAtOnce {
 }
 
 /// Closes every session, spread over a time, and waits in bounded time until they and then the requests that are under way have ended.
-/// `close_doors` is awaited when nobody is to be accepted any more.
-pub(crate) async fn stop(app: &App, cause: &str, drain: Drain, close_doors: impl Future<Output = ()>) {
+pub(crate) async fn stop(app: &App, mut doors: Doors, cause: &str, drain: Drain) {
     let drain = Drain { patience: LAST_WORDS, ..drain };
     let sessions = app.hub.sessions().len();
     tracing::info!(signal = cause, sessions, over = ?drain.over, within = ?(drain.over + LAST_WORDS + LAST_REQUESTS), "stopping");
+    app.draining.leaving.cancel();
+    doors.first_closed().await; // before anybody is refused: whoever came by then gets in, and a hint with its Close
     let drained = app.draining.finish(&app.hub, drain).await;
     app.stopping.cancel();
-    close_doors.await;
+    doors.all_closed().await;
     app.tasks.close();
+    // What is still to be told to others (hooks, traces) is flushed here.
     app.everybody_gone.cancel();
     if timeout(LAST_REQUESTS, app.tasks.wait()).await.is_err() {
         tracing::warn!(connections = app.tasks.len(), "some did not end in time and are dropped");
