@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::{self, Config};
 use crate::listening::{Address, Addresses, Inherited};
+use crate::serve::Start;
+use crate::traces::Traces;
 use crate::why::{self, About};
-use crate::{auth, echo, process, serve};
+use crate::{auth, echo, log, process, serve};
 
 #[derive(Debug, Parser)]
 #[command(name = "silverback", version, about = "Holds WebSocket connections, knows who is connected, and says why when they are not")]
@@ -121,13 +122,17 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             }
             config.allow_anonymous |= arguments.allow_anonymous;
             config.origins.extend(arguments.origins);
-            start_log(&config.log)?;
+            let inherited = Inherited::take()?; // before there are other threads
+            let runtime = process::runtime()?;
+            let within = runtime.enter();
+            let traces = Traces::start(&config.otlp)?;
+            let limit = log::start(&config.log, config.log_format, traces.as_ref().map(Traces::layer))?;
+            drop(within);
             process::raise_descriptor_limit();
-            let inherited = Inherited::take()?;
-            process::block_on(serve::serve(config, inherited, move || Config::load(arguments.config.as_deref())))?
+            runtime.block_on(serve::serve(config, Start { inherited, traces, limit }, move || Config::load(arguments.config.as_deref())))
         }
         Command::Echo(arguments) => {
-            start_log(&config::log_filter())?;
+            log::start(&config::log_filter(), log::Format::Text, None)?;
             process::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
@@ -146,23 +151,4 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             process::block_on(why::why(config, arguments.url, about))?
         }
     }
-}
-
-/// Logs go to standard error; standard output is for what a command was asked for.
-fn start_log(filter_text: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let filter = EnvFilter::try_new(filter_text).map_err(|error| {
-        format!("SILVERBACK_LOG (`log`) {filter_text:?} is not a log filter: {error}; write error, warn, info, debug or trace")
-    })?;
-    if let Some(word) = config::unknown_level(filter_text) {
-        return Err(format!("SILVERBACK_LOG (`log`) {word:?} is not a level: write error, warn, info, debug or trace").into());
-    }
-    let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .with_target(false)
-        .log_internal_errors(false)
-        .init();
-    Ok(())
 }

@@ -20,6 +20,8 @@ use crate::api_settings::Api;
 use crate::auth::{self, Auth, KeysError};
 use crate::drain_settings::DrainTimes;
 use crate::listening::{Address, Addresses, TlsSettings};
+use crate::log;
+use crate::otlp_settings::OtlpSettings;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +32,9 @@ pub(crate) struct Config {
     pub(crate) tls: TlsSettings,
     /// What to log: `info`, `debug`, or a filter of tracing's.
     pub(crate) log: String,
+    /// How a line of the log looks.
+    pub(crate) log_format: log::Format,
+    pub(crate) otlp: OtlpSettings,
     /// Whether clients without a token are let in.
     pub(crate) allow_anonymous: bool,
     /// Whose pages may connect, besides those of this server.
@@ -146,6 +151,8 @@ impl Default for Config {
             listen: Addresses::default(),
             tls: TlsSettings::default(),
             log: "info".to_owned(),
+            log_format: log::Format::default(),
+            otlp: OtlpSettings::default(),
             allow_anonymous: false,
             origins: Vec::new(),
             auth: Auth::default(),
@@ -174,7 +181,7 @@ impl Default for Limits {
 }
 
 /// The keys that the environment can set, as `SILVERBACK_` and the key in capitals.
-const ENVIRONMENT: [&str; 14] = [
+const ENVIRONMENT: [&str; 16] = [
     "listen",
     "log",
     "auth.secret",
@@ -189,6 +196,8 @@ const ENVIRONMENT: [&str; 14] = [
     "api.listen",
     "tls.cert",
     "tls.key",
+    "log_format",
+    "otlp.endpoint",
 ];
 
 const AUTH_SECRET: &str = "auth.secret (SILVERBACK_AUTH_SECRET)";
@@ -254,6 +263,7 @@ impl Config {
         }
         self.api.check()?;
         self.drain.check()?;
+        self.otlp.check()?;
         self.tls.check("tls")?;
         if self.heartbeat.ping_after.is_zero() || self.heartbeat.dead_after <= self.heartbeat.ping_after {
             let HeartbeatTimes { ping_after, dead_after } = self.heartbeat;
@@ -362,14 +372,6 @@ pub(crate) fn parse_size(text: &str) -> Result<ByteSize, &'static str> {
     text.parse().map_err(|_| "write a size, as in 64MiB")
 }
 
-/// A word of a log filter that stands where a level belongs and is none. Left to itself the filter would take it for a module's name and
-/// log nothing at all.
-pub(crate) fn unknown_level(filter: &str) -> Option<&str> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_known = |word: &str| word.contains('=') || LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-    filter.split(',').map(str::trim).find(|word| !is_known(word))
-}
-
 /// What to log, for a command that needs nothing else of the configuration.
 pub(crate) fn log_filter() -> String {
     std::env::var(variable("log")).unwrap_or_else(|_| Config::default().log)
@@ -391,6 +393,8 @@ fn explain(error: figment::Error, file: Option<&Path>, is_set: impl Fn(&str) -> 
     let hint = match key.as_str() {
         "listen" | "api.listen" => ": write an IP address and a port, as in 127.0.0.1:8080, or unix:/path/to.sock, or a list of them",
         "tls.min_version" | "api.tls.min_version" => ": write \"1.2\" or \"1.3\"",
+        "log_format" => ": write \"text\" or \"json\"",
+        "otlp.endpoint" => ": write an address with http:// or https://, as in http://127.0.0.1:4318",
         "sessions.max_per_user" => ": write a number above 0",
         "sessions.when_full" => ": write \"close-oldest\" or \"refuse-new\"",
         "limits.message" | "compression.threshold" | "compression.context_memory" => ": write a size, as in 1MiB",
@@ -493,13 +497,6 @@ mod tests {
     #[test]
     fn what_a_users_sessions_may_be_is_any_number_unless_a_bound_is_set() {
         assert_eq!(load(&[]).unwrap().sessions.policy().max_sessions, None);
-    }
-
-    #[test]
-    fn a_word_that_is_no_level_is_found_in_a_filter() {
-        assert_eq!(unknown_level("verbose"), Some("verbose"));
-        assert_eq!(unknown_level("info,silverback_hub=debug, xx"), Some("xx"));
-        assert_eq!(unknown_level("INFO,silverback_hub=debug"), None);
     }
 
     #[test]

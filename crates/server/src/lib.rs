@@ -26,8 +26,10 @@ mod identity;
 mod json;
 mod life;
 mod listening;
+mod log;
 mod metrics;
 mod openapi;
+mod otlp_settings;
 mod process;
 mod reload;
 mod renewal;
@@ -37,6 +39,7 @@ mod socket;
 mod stop;
 mod term;
 mod timeline_json;
+mod traces;
 mod welcome;
 mod why;
 

@@ -5,11 +5,14 @@ use std::time::SystemTime;
 
 use silverback::{CloseCode, Message, Sender};
 use silverback_hub::{Notes, Session, SessionInfo};
+use tracing::field::display;
 
 use crate::auth::{Authenticator, TokenError, written};
 use crate::identity::Presented;
+use crate::log::SESSIONS;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
+use crate::traces;
 
 /// The token has expired. Codes from 4000 on are an application's (RFC 6455, 7.4.2); this one reads like HTTP's 401.
 const TOKEN_EXPIRED: u16 = 4401;
@@ -41,6 +44,7 @@ impl Lease {
 /// Runs it to its end. Whoever checked its token checks its fresh ones too.
 pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
     let info = session.info().clone();
+    let span = traces::session(info.id, &info.identity.user);
     let mut lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
     let report = session
@@ -64,7 +68,23 @@ pub(crate) async fn run(session: Session, auth: Option<Arc<Authenticator>>) {
             }
         })
         .await;
-    tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+    tracing::info!(
+        target: SESSIONS,
+        session = %info.id,
+        user = &*info.identity.user,
+        lived = ?report.lived,
+        messages_in = report.incoming.messages,
+        messages_out = report.outgoing.messages,
+        unsent = report.unsent.messages,
+        %report,
+        "ended"
+    );
+    span.record("silverback.cause", display(&report.cause));
+    for (field, frame) in [("silverback.close.sent", &report.sent), ("silverback.close.received", &report.received)] {
+        span.record(field, frame.as_ref().map(|frame| frame.code.map_or(1005, CloseCode::get)));
+    }
+    span.record("silverback.messages.in", report.incoming.messages);
+    span.record("silverback.messages.out", report.outgoing.messages);
 }
 
 impl Lease {

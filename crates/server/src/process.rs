@@ -5,6 +5,7 @@ use std::future::Future;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Each connection needs a descriptor; the usual soft limit of 1,024 is for programs that use `select`.
@@ -19,8 +20,11 @@ pub(crate) fn raise_descriptor_limit() {
 
 /// Runs a command's future on a runtime of its own.
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    Ok(runtime.block_on(future))
+    Ok(runtime()?.block_on(future))
+}
+
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// Waits for SIGINT or SIGTERM, from the moment of this call on and not only once it is awaited.

@@ -14,17 +14,28 @@ use crate::config::{Config, ConfigError, Secret};
 use crate::door::Doors;
 use crate::draining::Draining;
 use crate::listening::{Inherited, bind, exposed};
+use crate::log::{Limit, tell_left_out};
 use crate::metrics::Metrics;
 use crate::routes::App;
 use crate::stop::{StoppedAtOnce, stop};
+use crate::traces::Traces;
 use crate::{process, reload, welcome};
+
+/// What a process has from its beginning.
+pub(crate) struct Start {
+    pub(crate) inherited: Inherited,
+    pub(crate) traces: Option<Traces>,
+    /// What keeps the log readable.
+    pub(crate) limit: Arc<Limit>,
+}
 
 /// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
 pub(crate) async fn serve(
     config: Config,
-    inherited: Inherited,
+    start: Start,
     again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
 ) -> Result<(), Box<dyn Error>> {
+    let Start { inherited, traces, limit } = start;
     let exposed = exposed(&config, &inherited);
     let app = app(&config, exposed.as_deref())?;
     let bound = bind(&config, inherited).await?;
@@ -35,6 +46,7 @@ pub(crate) async fn serve(
         app.tasks.spawn(tls.keep(process::hung_up()?, app.stopping.clone()));
     }
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
+    app.tasks.spawn(tell_left_out(limit, app.stopping.clone()));
     welcome::print(&bound, &config, &app)?;
     let doors = Doors::open(bound, &app);
     process::tell_manager(&[NotifyState::Ready]);
@@ -44,8 +56,14 @@ pub(crate) async fn serve(
     };
     let again = process::stopped()?;
     process::tell_manager(&[NotifyState::Stopping]);
+    let stopped = async {
+        stop(&app, doors, cause, config.drain.drain()).await;
+        if let Some(traces) = traces {
+            traces.flush().await;
+        }
+    };
     tokio::select! {
-        () = stop(&app, doors, cause, config.drain.drain()) => Ok(()),
+        () = stopped => Ok(()),
         signal = again => Err(StoppedAtOnce { signal, sessions: app.hub.len() }.into()),
     }
 }

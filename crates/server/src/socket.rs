@@ -9,12 +9,15 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
 use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
+use tracing::{Instrument as _, Span};
 
 use crate::auth::{TokenError, Verified};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
 use crate::listening::Remote;
+use crate::log::SESSIONS;
 use crate::routes::App;
+use crate::traces;
 
 impl App {
     /// Judges a handshake: first whether it is one, then whose, and then whether there is a place for it. Only the first needs the request; the
@@ -31,24 +34,30 @@ impl App {
         let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
         let has_only_a_token = offers_only_a_token(request.headers());
         let app = self.clone();
-        async move {
+        let span = traces::handshake(remote);
+        let told = span.clone();
+        let admitted = async move {
             let admitted = match judged {
                 Ok((acceptance, presented)) => {
                     app.reserve(presented, remote, &handshake).await.map(|reservation| (acceptance, reservation))
                 }
                 Err(refusal) => Err(refusal),
             };
+            told.record("http.response.status_code", admitted.as_ref().map_or_else(|refusal| refusal.status().as_u16(), |_| 101));
             if let Err(refusal) = &admitted {
+                told.record("silverback.refusal", refusal.cause());
                 tracing::info!(%remote, %refusal, "a handshake was refused");
             } else if has_only_a_token {
                 tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
             }
             admitted
-        }
+        };
+        admitted.instrument(span)
     }
 
     async fn reserve(&self, presented: Option<Presented>, remote: Remote, handshake: &str) -> Result<Reservation, Refusal> {
         let verified = self.identify(presented).await?;
+        Span::current().record("user.id", &*verified.user);
         self.hub.reserve(identity(verified, remote).with_handshake(handshake)).map_err(no_place)
     }
 
@@ -66,7 +75,7 @@ impl App {
         let session = reservation.join(socket);
         let info = session.info();
         // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
-        tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
+        tracing::info!(target: SESSIONS, session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
         session
     }
 }

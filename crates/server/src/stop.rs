@@ -40,7 +40,6 @@ pub(crate) async fn stop(app: &App, mut doors: Doors, cause: &str, drain: Drain)
     app.stopping.cancel();
     doors.all_closed().await;
     app.tasks.close();
-    // What is still to be told to others (hooks, traces) is flushed here.
     app.everybody_gone.cancel();
     if timeout(LAST_REQUESTS, app.tasks.wait()).await.is_err() {
         tracing::warn!(connections = app.tasks.len(), "some did not end in time and are dropped");
