@@ -16,7 +16,7 @@ ENV SILVERBACK_LISTEN=0.0.0.0:8080 \
     SILVERBACK_API_LISTEN=0.0.0.0:8081 \
     SILVERBACK_LOG_FORMAT=json
 EXPOSE 8080 8081
-USER nonroot:nonroot
+USER 65532:65532
 # SIGTERM drains: give it at least 25 s (docker stop --time 30).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/bin/silverback"]

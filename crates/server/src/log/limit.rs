@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
-use tracing::subscriber::Interest;
-use tracing::{Event, Level, Metadata};
-use tracing_subscriber::layer::{Context, Filter};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::fmt::FmtContext;
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::registry::LookupSpan;
 
 use super::SESSIONS;
 
@@ -37,10 +38,6 @@ struct Kind {
 }
 
 impl Limit {
-    pub(crate) fn filter<S>(self: Arc<Self>) -> impl Filter<S> {
-        ByLimit(self)
-    }
-
     fn kinds(&self) -> MutexGuard<'_, HashMap<Identifier, Kind>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,19 +100,27 @@ impl Visit for Message {
     }
 }
 
-struct ByLimit(Arc<Limit>);
+/// A format that writes nothing of what is left out. A filter would be the place for it; tracing-subscriber loses count of its filters when they are
+/// asked about events (`event_enabled`) and all of them refuse one.
+pub(super) struct Limited<F> {
+    format: F,
+    limit: Arc<Limit>,
+}
 
-impl<S> Filter<S> for ByLimit {
-    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        true
+impl<F> Limited<F> {
+    pub(super) fn new(format: F, limit: Arc<Limit>) -> Self {
+        Self { format, limit }
     }
+}
 
-    fn callsite_enabled(&self, _: &'static Metadata<'static>) -> Interest {
-        Interest::always()
-    }
-
-    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        self.0.takes(event, Instant::now())
+impl<S, N, F> FormatEvent<S, N> for Limited<F>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        if self.limit.takes(event, Instant::now()) { self.format.format_event(context, writer, event) } else { Ok(()) }
     }
 }
 

@@ -12,7 +12,7 @@ use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::layer;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -20,6 +20,7 @@ use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::traces;
 
+use limit::Limited;
 pub(crate) use limit::{Limit, tell_left_out};
 
 /// What is told of each session, which is not limited: a beginning and an end for each.
@@ -45,17 +46,20 @@ pub(crate) fn start(filter_text: &str, format: Format, more: Option<More>) -> Re
     if let Some(word) = unknown_level(filter_text) {
         return Err(format!("SILVERBACK_LOG (`log`) {word:?} is not a level: write error, warn, info, debug or trace").into());
     }
+    let limit = Arc::new(Limit::default());
     let lines = layer().with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
     let lines = match format {
-        Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        Format::Text => {
+            let lines = lines.with_ansi(std::io::stderr().is_terminal());
+            lines.map_event_format(|format| Limited::new(format, limit.clone())).boxed()
+        }
+        Format::Json => {
+            let lines = lines.json().flatten_event(true).with_span_list(false);
+            lines.map_event_format(|format| Limited::new(format, limit.clone())).boxed()
+        }
     };
-    let limit = Arc::new(Limit::default());
-    let lines = lines
-        .with_filter(limit.clone().filter())
-        .with_filter(filter_fn(|metadata| metadata.target() != traces::TARGET))
-        .with_filter(filter);
-    tracing_subscriber::registry().with(more).with(lines).init();
+    let filter = filter.and(filter_fn(|metadata| metadata.target() != traces::TARGET));
+    tracing_subscriber::registry().with(more).with(lines.with_filter(filter)).init();
     Ok(limit)
 }
 
