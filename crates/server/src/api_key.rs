@@ -1,24 +1,22 @@
 //! The keys in front of the API, and what each of them may do.
 
 use std::fmt;
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{HeaderMap, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Deserialize;
 use silverback::Refusal;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 use crate::config::Secret;
 use crate::identity::bearer;
 use crate::listening::Remote;
+use crate::live::Live;
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right {
     /// Send messages, and ask for answers.
     Send,
@@ -29,8 +27,12 @@ pub(crate) enum Right {
     /// Empty the server.
     Drain,
     /// Make tokens for anybody, while nothing is configured. `api.key` alone has it.
-    #[serde(skip)]
     Mint,
+}
+
+impl Right {
+    /// What a key of `api.keys` can be given.
+    pub(crate) const GIVEN: [Self; 4] = [Self::Send, Self::Read, Self::Close, Self::Drain];
 }
 
 /// Every key that opens something.
@@ -46,15 +48,15 @@ struct Key {
 }
 
 /// What stands in front of some addresses.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Gate {
-    pub(crate) keys: Arc<Keys>,
+    pub(crate) live: Live,
     pub(crate) right: Right,
 }
 
 /// Lets a request through that has a key with the right.
 pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    match gate.keys.check(request.headers(), gate.right) {
+    match gate.live.now().keys.check(request.headers(), gate.right) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             let remote = request.extensions().get::<Remote>().map(tracing::field::display);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Config};
+use crate::config::{self, Flag, Layers};
 use crate::listening::{Address, Addresses, Inherited};
 use crate::serve::Start;
 use crate::traces::Traces;
@@ -27,6 +27,9 @@ struct Cli {
 enum Command {
     /// The server: clients at /ws, the API at /v1, the console at /console
     Serve(Serve),
+    /// Looks at the configuration
+    #[command(subcommand)]
+    Config(Config),
     /// A bare echo server, for conformance runs and benchmarks
     Echo(Echo),
     /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
@@ -36,11 +39,16 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = format!(
-    "SIGHUP reads the configuration's section [auth], the key files and the key set again.\n\nEnvironment: {}",
-    config::variables().join(", ")
-))]
+#[command(after_help = "SIGHUP reads the configuration, the key files and the key set again, and drops no connection. \
+    `silverback config example` shows every key and its variable.")]
 struct Serve {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What says how the server is configured.
+#[derive(Debug, Args)]
+struct Settings {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -53,6 +61,16 @@ struct Serve {
     /// Lets pages of this origin connect, besides the server's own, as in https://app.example.com; may be repeated
     #[arg(long = "origin", value_name = "ORIGIN")]
     origins: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Config {
+    /// Says all that is wrong with the configuration: where, which key, and what to do
+    Check(Settings),
+    /// Prints what is in effect as TOML, and where each value is from; secrets are masked
+    Print(Settings),
+    /// Prints a file with every key, its default and what it is for
+    Example,
 }
 
 #[derive(Debug, Args)]
@@ -113,37 +131,48 @@ pub fn main() -> ExitCode {
     }
 }
 
+impl Settings {
+    fn layers(self) -> Layers {
+        let Self { config, listen, allow_anonymous, origins } = self;
+        let flag = |name, key, value: String| Flag { name, key, value };
+        let mut layers = Layers::of(config);
+        layers.flags.extend((!listen.is_empty()).then(|| flag("--listen", "listen", Addresses(listen).to_string())));
+        layers.flags.extend(allow_anonymous.then(|| flag("--allow-anonymous", "allow_anonymous", true.to_string())));
+        layers.flags.extend(origins.into_iter().map(|origin| flag("--origin", "origins", origin)));
+        layers
+    }
+}
+
 fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
     match command {
         Command::Serve(arguments) => {
-            let mut config = Config::load(arguments.config.as_deref())?;
-            if !arguments.listen.is_empty() {
-                config.listen = Addresses(arguments.listen);
-            }
-            config.allow_anonymous |= arguments.allow_anonymous;
-            config.origins.extend(arguments.origins);
+            let layers = arguments.settings.layers();
+            let loaded = layers.load()?;
             let inherited = Inherited::take()?; // before there are other threads
             let runtime = process::runtime()?;
             let within = runtime.enter();
-            let traces = Traces::start(&config.otlp)?;
-            let limit = log::start(&config.log, config.log_format, traces.as_ref().map(Traces::layer))?;
+            let traces = Traces::start(&loaded.config.otlp)?;
+            let (log, limit) = log::start(&loaded.config.log, loaded.config.log_format, traces.as_ref().map(Traces::layer))?;
             drop(within);
             process::raise_descriptor_limit();
-            runtime.block_on(serve::serve(config, Start { inherited, traces, limit }, move || Config::load(arguments.config.as_deref())))
+            runtime.block_on(serve::serve(loaded, layers, Start { inherited, traces, log, limit }))
         }
+        Command::Config(Config::Check(settings)) => config::check(&settings.layers()),
+        Command::Config(Config::Print(settings)) => config::print(&settings.layers()),
+        Command::Config(Config::Example) => config::example(),
         Command::Echo(arguments) => {
-            log::start(&config::log_filter(), log::Format::Text, None)?;
+            log::start(&config::log_filter()?, log::Format::Text, None)?;
             process::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
         Command::Token(arguments) => {
-            let config = Config::load(arguments.config.as_deref())?;
+            let config = Layers::of(arguments.config).load()?.config;
             let token = auth::for_command_line(&config.auth, &arguments.user, arguments.ttl)?;
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }
         Command::Why(arguments) => {
-            let config = Config::load(arguments.config.as_deref())?;
+            let config = Layers::of(arguments.config).load()?.config;
             let about = match (arguments.user, arguments.session) {
                 (Some(name), _) => About::User { name, last: arguments.last.into() },
                 (None, session) => About::Session(session.unwrap_or_default()),

@@ -1,11 +1,14 @@
 //! A door: a listener, and the loop that lets connections in by it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
 use crate::listening::{Accepted, Bound, Remote, Serves};
 use crate::routes::{App, router};
+use crate::shards::Shards;
 use crate::{accept, front};
 
 /// How many connections may wait before a door, as tokio has it.
@@ -20,10 +23,11 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    pub(crate) fn open(bound: Vec<Bound>, app: &App) -> Self {
+    /// What comes by them is served on the runtimes of `shards`.
+    pub(crate) fn open(bound: Vec<Bound>, app: &App, shards: &Arc<Shards>) -> Self {
         let mut doors = Self { early: JoinSet::new(), late: JoinSet::new() };
         for bound in bound {
-            let door = Door::new(bound, app);
+            let door = Door::new(bound, app, shards.clone());
             let doors = if door.closes_early { &mut doors.early } else { &mut doors.late };
             doors.spawn(door.open());
         }
@@ -47,16 +51,17 @@ struct Door {
     closes_early: bool,
     app: App,
     router: Router,
+    shards: Arc<Shards>,
 }
 
 impl Door {
     /// One that only new clients come by closes when the server is about to leave: a proxy then tries another server. So does one that a later process
     /// opens again. The others have the API behind them, which is needed as long as there are sessions.
-    fn new(bound: Bound, app: &App) -> Self {
+    fn new(bound: Bound, app: &App, shards: Arc<Shards>) -> Self {
         let closes_early = bound.serves == Serves::Clients || (bound.is_inherited && !bound.is_for_api);
-        let app = App { upgrader: app.upgrader.with_tls(bound.tls.is_some()), ..app.clone() };
+        let app = App { is_tls: bound.tls.is_some(), ..app.clone() };
         let router = router(app.clone(), bound.serves);
-        Self { bound, closes_early, app, router }
+        Self { bound, closes_early, app, router, shards }
     }
 
     /// Lets connections in until nobody is to come by this door any more.
@@ -79,6 +84,11 @@ impl Door {
     }
 
     fn let_in(&self, stream: Accepted, remote: Remote) {
-        self.app.tasks.spawn(front::serve(stream, remote, self.bound.tls.clone(), self.app.clone(), self.router.clone()));
+        let (tls, app, router) = (self.bound.tls.clone(), self.app.clone(), self.router.clone());
+        let serve = move |stream| front::serve(stream, remote, tls, app, router);
+        match stream {
+            Accepted::Tcp(stream) => self.shards.spawn(&self.app.tasks, stream, |stream| serve(Accepted::Tcp(stream))),
+            Accepted::Unix(_) => drop(self.app.tasks.spawn(serve(stream))),
+        }
     }
 }

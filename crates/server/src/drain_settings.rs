@@ -2,29 +2,20 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use silverback_hub::Drain;
 
-use crate::config::ConfigError;
+use crate::config::{Problem, section};
 
 /// The longest of each of its times.
 pub(crate) const LONGEST: Duration = Duration::from_secs(3600);
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct DrainTimes {
-    /// Over how long the closes are spread. 0 is all at once.
-    #[serde(with = "humantime_serde")]
-    pub(crate) over: Duration,
-    /// After how long at most a client is to come back, each after a time of its own.
-    #[serde(with = "humantime_serde")]
-    pub(crate) come_back_within: Duration,
-}
-
-impl Default for DrainTimes {
-    fn default() -> Self {
-        let Drain { over, come_back_within, .. } = Drain::default();
-        Self { over, come_back_within }
+section! {
+    /// How the server is emptied when it stops, or by `POST /v1/drain`.
+    pub(crate) struct DrainTimes {
+        /// Over how long the closes are spread, at most an hour; `0s` is all at once.
+        pub(crate) over: Duration = Drain::default().over;
+        /// After how long at most a client is told to come back, each after a time of its own.
+        pub(crate) come_back_within: Duration = Drain::default().come_back_within;
     }
 }
 
@@ -34,14 +25,11 @@ impl DrainTimes {
         Drain { over: self.over, come_back_within: self.come_back_within, ..Drain::default() }
     }
 
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for (key, time) in [("drain.over", self.over), ("drain.come_back_within", self.come_back_within)] {
-            if time > LONGEST {
-                let problem = format!("({}) must be at most an hour", humantime::format_duration(time));
-                return Err(ConfigError::Key { key, problem });
-            }
-        }
-        Ok(())
+    /// What cannot be.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let times = [("drain.over", self.over), ("drain.come_back_within", self.come_back_within)];
+        let too_long = times.into_iter().filter(|(_, time)| *time > LONGEST);
+        too_long.map(|(key, time)| Problem::of(key, format!("({}) must be at most an hour", humantime::format_duration(time)))).collect()
     }
 }
 
@@ -51,12 +39,12 @@ mod tests {
 
     #[test]
     fn each_time_is_at_most_an_hour() {
-        let check = |over, come_back_within| DrainTimes { over, come_back_within }.check();
+        let problems = |over, come_back_within| DrainTimes { over, come_back_within }.problems();
         let (ten, more) = (Duration::from_secs(10), LONGEST + Duration::from_millis(1));
         for good in [Duration::ZERO, LONGEST - Duration::from_millis(1), LONGEST] {
-            assert!(check(good, ten).is_ok() && check(ten, good).is_ok(), "{good:?}");
+            assert!(problems(good, ten).is_empty() && problems(ten, good).is_empty(), "{good:?}");
         }
-        assert!(check(more, ten).unwrap_err().to_string().starts_with("drain.over (1h 1ms) must be at most an hour"));
-        assert!(check(ten, more).unwrap_err().to_string().starts_with("drain.come_back_within"));
+        assert_eq!(problems(more, ten), [Problem::of("drain.over", "(1h 1ms) must be at most an hour")]);
+        assert_eq!(problems(ten, more)[0].key, "drain.come_back_within");
     }
 }

@@ -8,8 +8,9 @@ use std::pin::pin;
 use bytesize::ByteSize;
 use silverback::{Deflate, Origins, Upgrader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
+use crate::shards::Shards;
 use crate::{accept, process};
 
 pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<(), Box<dyn Error>> {
@@ -24,12 +25,14 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
     let mut stopped = pin!(process::stopped()?);
     writeln!(std::io::stdout(), "listening on ws://{}", listener.local_addr()?)?;
 
-    let mut connections = JoinSet::new(); // dropped at the end, and all of them with it
+    let (shards, tasks) = (Shards::start()?, TaskTracker::new());
     loop {
         tokio::select! {
             _ = &mut stopped => return Ok(()),
-            (stream, _) = accept::next(|| listener.accept()) => drop(connections.spawn(serve(upgrader.clone(), stream))),
-            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            (stream, _) = accept::next(|| listener.accept()) => {
+                let upgrader = upgrader.clone();
+                shards.spawn(&tasks, stream, |stream| serve(upgrader, stream));
+            }
         }
     }
 }

@@ -63,8 +63,9 @@ async fn serve_tls(stream: TcpStream, remote: Remote, tls: Tls, app: App, router
 }
 
 async fn serve_stream<S: Stream>(stream: S, remote: Remote, app: App, router: Router) {
+    let upgrader = app.upgrader();
     let handshake = tokio::select! {
-        handshake = app.upgrader.handshake(stream) => handshake,
+        handshake = upgrader.handshake(stream) => handshake,
         () = last_answer(&app) => return,
     };
     match handshake {

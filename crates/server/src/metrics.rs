@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::middleware::from_fn_with_state;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -29,16 +29,15 @@ const BYTES: [f64; 8] = [128.0, 1024.0, 8192.0, 65_536.0, 262_144.0, 524_288.0, 
 #[derive(Clone)]
 pub(crate) struct Metrics {
     recorded: Arc<PrometheusHandle>,
-    is_public: bool,
 }
 
 impl Metrics {
     /// Begins to record.
-    pub(crate) fn install(is_public: bool) -> Result<Self, BuildError> {
+    pub(crate) fn install() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
             .set_buckets_for_metric(Matcher::Suffix("_bytes".to_owned()), &BYTES)?;
-        Ok(Self { recorded: Arc::new(recorder.install_recorder()?), is_public })
+        Ok(Self { recorded: Arc::new(recorder.install_recorder()?) })
     }
 
     /// Sums up what was recorded, again and again, until the server stops.
@@ -55,10 +54,11 @@ impl Metrics {
 
 pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let router = OpenApiRouter::new().routes(routes!(show));
-    if app.metrics.is_public {
-        return router;
-    }
-    router.route_layer(from_fn_with_state(Gate { keys: app.keys.clone(), right: Right::Read }, api_key::require))
+    router.route_layer(from_fn_with_state(Gate { live: app.live.clone(), right: Right::Read }, require_unless_public))
+}
+
+async fn require_unless_public(gate: State<Gate>, request: Request, next: Next) -> Response {
+    if gate.live.now().config.metrics.public { next.run(request).await } else { api_key::require(gate, request, next).await }
 }
 
 /// Shows what was counted, as Prometheus reads it.

@@ -18,13 +18,13 @@ pub(crate) fn raise_descriptor_limit() {
     }
 }
 
-/// Runs a command's future on a runtime of its own.
+/// Runs a command's future on a runtime of its own, on this thread. Those that serve connections have more of them: [`Shards`](crate::shards::Shards).
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>> {
     Ok(runtime()?.block_on(future))
 }
 
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Waits for SIGINT or SIGTERM, from the moment of this call on and not only once it is awaited.

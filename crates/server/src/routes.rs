@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::State;
 use axum::middleware::map_response_with_state;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{any, get};
-use axum::{Extension, Router};
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode, Uri};
 use silverback::{Refusal, Upgrader};
-use silverback_hub::{Drain, Hub};
+use silverback_hub::Hub;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::api_key::Keys;
 use crate::auth::{Authenticator, Mint};
-use crate::config::Secret;
 use crate::draining::Draining;
 use crate::listening::Serves;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::{api, console, health, metrics, openapi, socket};
 
@@ -27,29 +26,34 @@ use crate::{api, console, health, metrics, openapi, socket};
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) hub: Hub,
-    pub(crate) upgrader: Upgrader,
-    /// The key that may do everything.
-    pub(crate) api_key: Option<Secret>,
-    /// Every key that opens the API.
-    pub(crate) keys: Arc<Keys>,
+    /// What is configured, as far as it can change.
+    pub(crate) live: Live,
+    /// Whether the server can only be reached from its own machine.
+    pub(crate) is_local: bool,
+    /// Whether TLS ends in this program, at the address that is meant.
+    pub(crate) is_tls: bool,
     pub(crate) metrics: Metrics,
-    /// How the server is emptied, unless whoever asks for it says otherwise.
-    pub(crate) drain: Drain,
     pub(crate) draining: Draining,
     /// `None` where only anonymous clients are let in.
     pub(crate) auth: Option<Arc<Authenticator>>,
     /// `None` where there is no secret to make tokens with.
     pub(crate) tokens: Option<Arc<Mint>>,
-    pub(crate) allow_anonymous: bool,
     /// Whether the secret is made up for this run, so that whoever has the API key may mint tokens.
     pub(crate) is_throw_away: bool,
-    pub(crate) message_limit: usize,
     /// Every task that serves somebody.
     pub(crate) tasks: TaskTracker,
     /// Told when the server stops.
     pub(crate) stopping: CancellationToken,
     /// Told when, after that, no session is left.
     pub(crate) everybody_gone: CancellationToken,
+}
+
+impl App {
+    /// What is in force for clients at this address.
+    pub(crate) fn upgrader(&self) -> Upgrader {
+        let in_force = self.live.now();
+        if self.is_tls { in_force.tls_upgrader.clone() } else { in_force.upgrader.clone() }
+    }
 }
 
 /// What is at an address of the server.
@@ -72,7 +76,6 @@ pub(crate) fn router(app: App, serves: Serves) -> Router {
     everything
         .method_not_allowed_fallback(method_not_allowed)
         .layer(map_response_with_state(app.draining.clone(), last_of_a_leaving_server))
-        .layer(Extension(app.upgrader.clone()))
         .with_state(app)
 }
 

@@ -10,13 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, Authenticator, Mint};
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{Config, Layers, Loaded, Secret};
 use crate::door::Doors;
 use crate::draining::Draining;
 use crate::listening::{Inherited, bind, exposed};
-use crate::log::{Limit, tell_left_out};
+use crate::live::Live;
+use crate::log::{Limit, LogFilter, tell_left_out};
 use crate::metrics::Metrics;
 use crate::routes::App;
+use crate::shards::Shards;
 use crate::stop::{StoppedAtOnce, stop};
 use crate::traces::Traces;
 use crate::{process, reload, welcome};
@@ -25,30 +27,28 @@ use crate::{process, reload, welcome};
 pub(crate) struct Start {
     pub(crate) inherited: Inherited,
     pub(crate) traces: Option<Traces>,
+    pub(crate) log: LogFilter,
     /// What keeps the log readable.
     pub(crate) limit: Arc<Limit>,
 }
 
-/// `again` loads the configuration once more, for a server that is told to take its keys from there anew (SIGHUP).
-pub(crate) async fn serve(
-    config: Config,
-    start: Start,
-    again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
-) -> Result<(), Box<dyn Error>> {
-    let Start { inherited, traces, limit } = start;
-    let exposed = exposed(&config, &inherited);
-    let app = app(&config, exposed.as_deref())?;
-    let bound = bind(&config, inherited).await?;
+/// `layers` are loaded once more when the server is hung up (SIGHUP).
+pub(crate) async fn serve(loaded: Loaded, layers: Layers, start: Start) -> Result<(), Box<dyn Error>> {
+    let Start { inherited, traces, log, limit } = start;
+    let exposed = exposed(&loaded.config, &inherited);
+    let app = app(&loaded, exposed.as_deref())?;
+    let bound = bind(&loaded.config, inherited).await?;
+    let shards = Arc::new(Shards::start()?);
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
-    app.tasks.spawn(reload::when_hung_up(process::hung_up()?, again, app.clone(), exposed.is_none()));
+    app.tasks.spawn(reload::when_hung_up(process::hung_up()?, layers, app.clone(), log));
     for tls in bound.iter().filter_map(|bound| bound.tls.clone()) {
         app.tasks.spawn(tls.keep(process::hung_up()?, app.stopping.clone()));
     }
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
     app.tasks.spawn(tell_left_out(limit, app.stopping.clone()));
-    welcome::print(&bound, &config, &app)?;
-    let doors = Doors::open(bound, &app);
+    welcome::print(&bound, &app)?;
+    let doors = Doors::open(bound, &app, &shards);
     process::tell_manager(&[NotifyState::Ready]);
     let cause = tokio::select! {
         signal = &mut stopped => signal,
@@ -57,7 +57,7 @@ pub(crate) async fn serve(
     let again = process::stopped()?;
     process::tell_manager(&[NotifyState::Stopping]);
     let stopped = async {
-        stop(&app, doors, cause, config.drain.drain()).await;
+        stop(&app, doors, cause, app.live.now().config.drain.drain()).await;
         if let Some(traces) = traces {
             traces.flush().await;
         }
@@ -68,34 +68,37 @@ pub(crate) async fn serve(
     }
 }
 
-/// What the configuration makes, with secrets made up where none are needed. `exposed` is an address that can be reached from outside.
-fn app(config: &Config, exposed: Option<&str>) -> Result<App, Box<dyn Error>> {
+/// What keeps a configuration from being served though there is nothing wrong with any of its keys. `exposed` is an address that can be reached from
+/// outside.
+pub(crate) fn check(config: &Config, exposed: Option<&str>) -> Result<(), Box<dyn Error>> {
+    match exposed {
+        Some(address) if !config.auth.has_keys() && !config.allow_anonymous => Err(format!(
+            "{address} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
+             `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous"
+        )
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// What the configuration makes, with secrets made up where none are needed.
+fn app(loaded: &Loaded, exposed: Option<&str>) -> Result<App, Box<dyn Error>> {
     let is_local = exposed.is_none();
-    config.check_strength(is_local)?;
+    loaded.check_strength(is_local)?;
+    let config = &loaded.config;
+    check(config, exposed)?;
     let is_throw_away = !config.auth.has_keys() && is_local;
     let auth = Auth { secret: config.auth.secret.clone().or_else(|| is_throw_away.then(made_up)), ..config.auth.clone() };
-    if !auth.has_keys() && !config.allow_anonymous {
-        return Err(format!(
-            "{} can be reached from outside, and nothing says who may connect: set SILVERBACK_AUTH_SECRET (at least 32 bytes, as from \
-             `openssl rand -base64 32`), auth.keys or auth.jwks_url, or let everybody in with --allow-anonymous",
-            exposed.unwrap_or("this server")
-        )
-        .into());
-    }
-    let api_key = config.api.key.clone().or_else(|| (is_local && config.api.keys.is_empty()).then(made_up));
     Ok(App {
         hub: Hub::builder().policy(config.sessions.policy()).build(),
-        upgrader: config.upgrader()?,
-        keys: Arc::new(config.api.open_by(api_key.clone())),
-        api_key,
-        metrics: Metrics::install(config.metrics.public)?,
-        drain: config.drain.drain(),
+        live: Live::new(config.clone(), is_local.then(made_up)),
+        is_local,
+        is_tls: false, // each door says
+        metrics: Metrics::install()?,
         draining: Draining::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),
-        allow_anonymous: config.allow_anonymous,
         is_throw_away,
-        message_limit: config.message_limit(),
         tasks: TaskTracker::new(),
         stopping: CancellationToken::new(),
         everybody_gone: CancellationToken::new(),

@@ -28,7 +28,7 @@ impl App {
         remote: Remote,
     ) -> impl Future<Output = Result<(Acceptance, Reservation), Refusal>> + Send + use<B> {
         let judged = self
-            .upgrader
+            .upgrader()
             .judge(request)
             .and_then(|acceptance| if self.draining.has_begun() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
         let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
@@ -63,7 +63,7 @@ impl App {
 
     async fn identify(&self, presented: Option<Presented>) -> Result<Verified, Refusal> {
         match (presented, &self.auth) {
-            (None, _) if self.allow_anonymous => Ok(anonymous()),
+            (None, _) if self.live.now().config.allow_anonymous => Ok(anonymous()),
             (None, _) => Err(TokenError::Missing.refusal(None)),
             (Some(presented), None) => Err(TokenError::NoKeys.refusal(Some(presented.source))),
             (Some(presented), Some(auth)) => auth.check(&presented).await.map_err(|error| error.refusal(Some(presented.source))),
@@ -112,7 +112,7 @@ fn identity(verified: Verified, remote: Remote) -> Identity {
 /// `/ws` on a connection that has served another request before.
 pub(crate) async fn upgrade(State(app): State<App>, Extension(remote): Extension<Remote>, mut request: Request) -> Response {
     let admitted = app.admit(&request, remote).await;
-    let upgraded = admitted.and_then(|(_, reservation)| Ok((reservation, app.upgrader.upgrade(&mut request)?)));
+    let upgraded = admitted.and_then(|(_, reservation)| Ok((reservation, app.upgrader().upgrade(&mut request)?)));
     match upgraded {
         Ok((reservation, (response, socket))) => {
             app.tasks.spawn(life::run(app.join(reservation, socket), app.auth.clone()));

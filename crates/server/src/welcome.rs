@@ -4,8 +4,9 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use crate::auth::MintError;
-use crate::config::{Config, Secret};
+use crate::config::Secret;
 use crate::listening::{Bound, Serves};
+use crate::live::InForce;
 use crate::routes::App;
 
 const DEMO_USER: &str = "demo";
@@ -13,17 +14,18 @@ const DEMO_TTL: Duration = Duration::from_secs(24 * 3600);
 
 /// The lines that say that the server is ready, and what a person may do with it. Secrets that were made up for this run are shown, on standard
 /// output; configured ones never are. Nobody has to read it.
-pub(crate) fn print(bound: &[Bound], config: &Config, app: &App) -> Result<(), MintError> {
-    if app.allow_anonymous {
+pub(crate) fn print(bound: &[Bound], app: &App) -> Result<(), MintError> {
+    let in_force = app.live.now();
+    if in_force.config.allow_anonymous {
         tracing::warn!("clients without a token are let in (--allow-anonymous): whoever reaches this server can connect");
     }
-    let welcome = welcome(bound, config, app)?;
+    let welcome = welcome(bound, &in_force, app)?;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(welcome.as_bytes()).and_then(|()| out.flush());
     Ok(())
 }
 
-fn welcome(bound: &[Bound], config: &Config, app: &App) -> Result<String, MintError> {
+fn welcome(bound: &[Bound], in_force: &InForce, app: &App) -> Result<String, MintError> {
     let mut text = String::new();
     for bound in bound {
         let purpose = if bound.is_for_api { " for the API, the console and the metrics" } else { "" };
@@ -32,11 +34,11 @@ fn welcome(bound: &[Bound], config: &Config, app: &App) -> Result<String, MintEr
     text.push('\n');
     // The console is no page of a Unix socket, but a proxy may show it.
     let http = bound.iter().filter(|bound| bound.serves == Serves::All).find_map(|bound| bound.url("http")).unwrap_or_else(|| "…".into());
-    let made_up_key = app.api_key.as_ref().filter(|_| config.api.key.is_none()).map(Secret::expose);
-    text += &match (made_up_key, &app.api_key) {
+    let made_up_key = in_force.made_up_key().map(Secret::expose);
+    text += &match (made_up_key, &in_force.api_key) {
         (Some(key), _) => format!("  console:  {http}/console#key={key}\n  API key:  {key}\n"),
         (None, Some(_)) => format!("  console:  {http}/console\n"),
-        (None, None) if !config.api.keys.is_empty() => format!("  console:  {http}/console\n"),
+        (None, None) if !in_force.config.api.keys.is_empty() => format!("  console:  {http}/console\n"),
         (None, None) => "  The API and the console are closed: set SILVERBACK_API_KEY to open them.\n".to_owned(),
     };
     let Some(tokens) = app.tokens.as_deref().filter(|_| app.is_throw_away) else { return Ok(text + "\n") };

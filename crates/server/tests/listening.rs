@@ -17,7 +17,7 @@ const CONFIGURED: &[(&str, &str)] = &[("SILVERBACK_AUTH_SECRET", SECRET), ("SILV
 
 /// The addresses that it says it listens on, without schemes.
 fn addresses(server: &Server) -> Vec<String> {
-    let said = server.stdout_so_far();
+    let said = server.stdout_with("console:"); // which comes after them
     let lines = said.lines().filter_map(|line| line.strip_prefix("listening on "));
     lines.map(|line| line.split(' ').next().unwrap().replace("http://", "")).collect()
 }

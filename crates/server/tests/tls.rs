@@ -173,7 +173,7 @@ fn files_that_make_no_certificate_keep_the_server_from_starting_and_are_named_wi
         assert!(!refused.is_good && refused.stderr.contains(says), "{says}: {refused:?}");
     }
     let half = run(&[CONFIGURED, &[("SILVERBACK_TLS_CERT", &cert)]].concat(), &["serve", "--listen", "127.0.0.1:0"]);
-    assert!(!half.is_good && half.stderr.contains("tls has no `key`: give both"), "{half:?}");
+    assert!(!half.is_good && half.stderr.contains("tls.cert (SILVERBACK_TLS_CERT) has no tls.key beside it: give both"), "{half:?}");
 }
 
 #[test]

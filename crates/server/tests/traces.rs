@@ -129,8 +129,8 @@ fn a_collector_that_takes_nothing_is_told_of_and_holds_nothing_up() {
 
 #[test]
 fn an_address_that_is_none_is_named_with_the_cure() {
-    for (endpoint, says) in [("collector", "write an address with http://"), ("ftp://collector", "must be an address with http://")] {
+    for endpoint in ["collector", "ftp://collector"] {
         let refused = run(&[("SILVERBACK_OTLP_ENDPOINT", endpoint)], &["serve", "--listen", "127.0.0.1:0"]);
-        assert!(!refused.is_good && refused.stderr.contains(says), "{refused:?}");
+        assert!(!refused.is_good && refused.stderr.contains("must be an address with http://"), "{refused:?}");
     }
 }

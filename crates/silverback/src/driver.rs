@@ -39,10 +39,20 @@ pub(crate) struct Driver {
     report: Option<Arc<CloseReport>>,
     read_at: Instant,
     reads_left: u32,
+    parked: Parked,
     is_paused: bool,
     /// When a close that waits behind queued messages is done in front of them.
     close_by: Option<Instant>,
     end: EndNotice,
+}
+
+/// What has been polled to no avail since the task was woken, so that it wakes the task and need not be polled again.
+#[derive(Clone, Copy, Default)]
+struct Parked {
+    is_reading: bool,
+    is_timing: bool,
+    /// What is queued wakes the task.
+    is_asleep: bool,
 }
 
 /// Whether `poll_arrival` is pending once before it acts on the peer's Close or violation, so that a handler in the same task can still
@@ -78,6 +88,7 @@ impl Driver {
             report: None,
             read_at: now,
             reads_left: READS,
+            parked: Parked::default(),
             is_paused: false,
             close_by: None,
             end: EndNotice::NotGiven,
@@ -144,8 +155,19 @@ impl Driver {
     }
 
     /// Grants the reads of one poll.
-    pub(crate) fn begin_poll(&mut self) {
+    pub(crate) fn grant_reads(&mut self) {
         self.reads_left = READS;
+    }
+
+    /// To be called whenever a task begins to poll: what it is woken by is to be looked at, and is to wake this task from now on.
+    pub(crate) fn begin_poll(&mut self, cx: &Context<'_>) {
+        let parked = std::mem::take(&mut self.parked);
+        if let Some(shared) = self.shared.as_ref().filter(|_| parked.is_asleep) {
+            shared.rise();
+        }
+        if let Some(Poll::Ready(frame)) = self.membership.as_ref().map(|membership| membership.poll_order(cx)) {
+            self.close(frame, "drained");
+        }
     }
 
     /// The next message that arrives, or part of one, or `None` when the connection has ended. On the way does everything else that is due: writes what
@@ -179,11 +201,11 @@ impl Driver {
             }
             self.poll_output(cx);
             // Bytes are looked for before the time is: what has arrived is a sign of life, however late we come to read it.
-            if self.poll_end().is_pending() && self.poll_read(cx).is_pending() && self.poll_time(cx).is_pending() {
-                return Poll::Pending;
-            }
-            if self.poll_end().is_ready() {
+            if self.has_ended() {
                 return Poll::Ready(None);
+            }
+            if self.poll_read(cx).is_pending() && self.poll_time(cx).is_pending() {
+                return Poll::Pending;
             }
         }
     }
@@ -200,20 +222,26 @@ impl Driver {
         while self.poll_time(cx).is_ready() {
             self.poll_output(cx);
         }
-        self.poll_end()
+        if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Writes what has been queued meanwhile, and lets what others do from now on wake `cx`. `false` when there is work now.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) -> bool {
+        let was_open = self.is_open();
+        self.poll_output(cx);
+        let is_the_same = was_open == self.is_open() && !self.has_ended();
+        is_the_same && self.poll_time(cx).is_pending() && self.park(cx)
     }
 
     /// Lets queued messages wake `cx`. `false` when there is work now.
-    pub(crate) fn park(&self, cx: &Context<'_>) -> bool {
-        self.end != EndNotice::Given
-            && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, self.close_by.is_some(), cx))
+    pub(crate) fn park(&mut self, cx: &Context<'_>) -> bool {
+        self.parked.is_asleep = self.end != EndNotice::Given
+            && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, self.close_by.is_some(), cx));
+        self.parked.is_asleep
     }
 
     /// Writes what waits and the transport takes.
     pub(crate) fn poll_output(&mut self, cx: &mut Context<'_>) {
-        if let Some(Poll::Ready(frame)) = self.membership.as_ref().map(|membership| membership.poll_order(cx)) {
-            self.close(frame, "drained");
-        }
         let Some(link) = &mut self.link else { return };
         loop {
             if let Some(shared) = &self.shared {
@@ -223,26 +251,32 @@ impl Driver {
             if link.has_written(&self.connection) || self.connection.has_ended() {
                 break;
             }
-            let written = link.poll_write(&mut self.connection, cx);
-            if let Some(shared) = self.shared.as_ref().filter(|_| link.is_flushed()) {
-                shared.note_written(self.connection.written());
-            }
-            if written.is_pending() {
+            let is_pending = link.poll_write(&mut self.connection, cx).is_pending();
+            note_written(self.shared.as_deref(), link, &self.connection);
+            if is_pending {
                 return;
             }
         }
-        let is_asked = self.connection.poll_shutdown(now());
-        link.poll_shutdown(is_asked, cx);
+        note_written(self.shared.as_deref(), link, &self.connection);
+        if !self.connection.is_open() {
+            let is_asked = self.connection.poll_shutdown(now());
+            link.poll_shutdown(is_asked, cx);
+        }
     }
 
     /// Ready when something has changed: bytes, or the end of the transport.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(link) = &mut self.link else { return Poll::Ready(()) };
+        if self.parked.is_reading {
+            return Poll::Pending;
+        }
         if self.reads_left == 0 {
             yield_to_others(cx);
             return Poll::Pending;
         }
-        let read = ready!(link.poll_read(cx));
+        let read = link.poll_read(cx);
+        self.parked.is_reading = read.is_pending();
+        let read = ready!(read);
         self.reads_left -= 1;
         self.read_at = now();
         match read {
@@ -259,8 +293,14 @@ impl Driver {
             let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             if deadline < timer.deadline() {
                 timer.as_mut().reset(deadline);
+                self.parked.is_timing = false;
             }
+            if self.parked.is_timing {
+                return Poll::Pending;
+            }
+            self.parked.is_timing = true;
             ready!(timer.as_mut().poll(cx));
+            self.parked.is_timing = false;
             if timer.deadline() >= deadline {
                 self.timer = None;
                 self.handle_timeout(cx);
@@ -288,12 +328,16 @@ impl Driver {
         }
     }
 
-    /// Ready once the connection has ended. Then the socket is closed and the report published.
-    fn poll_end(&mut self) -> Poll<()> {
+    fn has_ended(&self) -> bool {
+        self.connection.has_ended()
+    }
+
+    /// Once the connection has ended, and what came before has been handed over: closes the socket and publishes the report.
+    pub(crate) fn conclude(&mut self) {
         if self.report.is_some() {
-            return Poll::Ready(());
+            return;
         }
-        let Some(report) = self.connection.report() else { return Poll::Pending };
+        let Some(report) = self.connection.report() else { return };
         self.link = None;
         self.timer = None;
         self.membership = None;
@@ -304,7 +348,13 @@ impl Driver {
         };
         self.meter.end(&report, fill);
         self.report = Some(report);
-        Poll::Ready(())
+    }
+}
+
+/// Tells those who wait for it how far the kernel has come.
+fn note_written(shared: Option<&Shared>, link: &Link, connection: &Connection) {
+    if let Some(shared) = shared.filter(|_| link.is_flushed()) {
+        shared.note_written(connection.written());
     }
 }
 
@@ -320,7 +370,7 @@ impl Drop for Driver {
             let _ = link.poll_write(&mut self.connection, &mut Context::from_waker(Waker::noop()));
         }
         self.connection.abandon("dropped here", now);
-        let _ = self.poll_end();
+        self.conclude();
     }
 }
 
@@ -343,7 +393,7 @@ mod tests {
     #[test]
     fn a_connection_is_small() {
         let sizes =
-            [("Connection", size_of::<Connection>(), 416), ("Driver", size_of::<Driver>(), 576), ("Shared", size_of::<Shared>(), 440)];
+            [("Connection", size_of::<Connection>(), 416), ("Driver", size_of::<Driver>(), 584), ("Shared", size_of::<Shared>(), 448)];
         for (name, size, most) in sizes {
             assert!(size <= most, "{name} has {size} bytes");
         }

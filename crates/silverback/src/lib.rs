@@ -74,6 +74,7 @@ mod settings;
 mod shared;
 #[cfg(all(test, silverback_loom))]
 mod shared_model;
+mod spare;
 mod sync;
 #[cfg(feature = "tls")]
 pub mod tls;

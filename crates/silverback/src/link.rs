@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use silverback_wire::{Connection, TransportEnd};
+use silverback_wire::{Connection, Transmit, TransportEnd};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use crate::driver::now;
@@ -92,13 +92,7 @@ impl Link {
             self.is_unflushed = true;
         }
         while let Some(transmit) = connection.poll_transmit() {
-            let mut slices = [IoSlice::new(&[]); 32];
-            let count = transmit.chunks_vectored(&mut slices);
-            let written = match &slices[..count] {
-                [one] => Pin::new(&mut self.transport).poll_write(cx, one),
-                many => Pin::new(&mut self.transport).poll_write_vectored(cx, many),
-            };
-            let Poll::Ready(written) = written else {
+            let Poll::Ready(written) = poll_write_some(&mut self.transport, transmit, cx) else {
                 connection.transmit_blocked(now());
                 self.is_unflushed = self.is_unflushed && Pin::new(&mut self.transport).poll_flush(cx)?.is_pending();
                 return Poll::Pending;
@@ -153,4 +147,15 @@ impl Link {
         self.is_read_to_end = true;
         Poll::Ready(Err(end))
     }
+}
+
+/// Writes what waits, as much as the transport takes at once.
+fn poll_write_some(transport: &mut Transport, transmit: &Transmit, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let first = transmit.chunk();
+    if first.len() == transmit.remaining() {
+        return Pin::new(transport).poll_write(cx, first);
+    }
+    let mut slices = [IoSlice::new(&[]); 32];
+    let count = transmit.chunks_vectored(&mut slices);
+    Pin::new(transport).poll_write_vectored(cx, &slices[..count])
 }

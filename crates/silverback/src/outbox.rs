@@ -14,6 +14,7 @@ use crate::later::Later;
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::parking::Parking;
 use crate::queue::{QueueFill, QueueLimits};
+use crate::spare::Spare as _;
 use crate::waiters::{Place, Waiters};
 
 #[derive(Debug)]
@@ -39,6 +40,9 @@ pub(crate) struct Outbox {
     /// Messages that were queued and made room for others.
     dropped: u64,
     driver: Parking,
+    is_stirred: bool,
+    /// Somebody waits for what was queued to be with the kernel, and the driver does not know yet.
+    is_flush_new: bool,
     senders: usize,
     /// The connection is to close when no handle is left.
     closes_with_handles: bool,
@@ -54,7 +58,7 @@ pub(crate) struct Outbox {
 }
 
 #[derive(Debug)]
-struct Item {
+pub(crate) struct Item {
     content: Content,
     key: Option<Arc<str>>,
 }
@@ -143,6 +147,8 @@ impl Outbox {
             milestone: None,
             dropped: 0,
             driver: Parking::default(),
+            is_stirred: false,
+            is_flush_new: false,
             senders: 0,
             closes_with_handles: false,
             is_receiver_gone: false,
@@ -280,7 +286,7 @@ impl Outbox {
             part => {
                 self.part = part.map(Box::new);
                 self.queued += 1;
-                later.wake(self.driver.wake());
+                self.stir(later);
                 Poll::Ready(Ok(()))
             }
         }
@@ -304,7 +310,7 @@ impl Outbox {
             return self.wake_next(later);
         }
         self.is_abandoned = true;
-        later.wake(self.driver.wake());
+        self.stir(later);
     }
 
     /// Asks for a close behind what is queued. The first to ask decides the code; tells whether this was it.
@@ -314,7 +320,7 @@ impl Outbox {
             self.close = Close::Asked { frame, cause };
         }
         self.turn_away(later);
-        later.wake(self.driver.wake());
+        self.stir(later);
         is_first
     }
 
@@ -347,6 +353,10 @@ impl Outbox {
         if self.written >= target {
             self.for_written.leave(place, later);
             return Poll::Ready(());
+        }
+        if !place.is_taken() {
+            self.is_flush_new = true;
+            later.wake(self.driver.wake());
         }
         self.for_written.wait(place, cx, later);
         Poll::Pending
@@ -391,13 +401,27 @@ impl Outbox {
         self.bytes += content.len();
         self.peak = self.peak.max(self.bytes);
         self.queued += 1;
+        if self.items.capacity() == 0 {
+            self.items = Item::queue();
+        }
         self.items.push_back(Item { content, key });
+        self.stir(later);
+    }
+
+    /// There is work for the driver.
+    fn stir(&mut self, later: &mut Later) {
+        self.is_stirred = true;
         later.wake(self.driver.wake());
+    }
+
+    /// Whether there is work for the driver that was not there when this was asked last.
+    pub(crate) fn take_stirred(&mut self) -> bool {
+        std::mem::take(&mut self.is_stirred)
     }
 
     /// Wakes who has waited longest for room, if there is some; whoever gets it wakes the next.
     fn wake_next(&self, later: &mut Later) {
-        if self.has_room(1) {
+        if !self.for_room.is_empty() && self.has_room(1) {
             self.for_room.wake_first(later);
         }
     }
@@ -411,10 +435,14 @@ impl Outbox {
 
 // The driver's side.
 impl Outbox {
+    /// The driver is awake.
+    pub(crate) fn rise(&mut self) {
+        self.driver.rise();
+    }
+
     /// Takes what the connection can have next: as much as makes `room` bytes of payload full, and at most a batch. It is encoded outside the
     /// lock, and then [`pulled_until`](Self::pulled_until) is told.
     pub(crate) fn take(&mut self, connection: &Connection, room: usize, batch: &mut Batch) {
-        self.driver.rise();
         let mut bytes = 0;
         while batch.len < batch.contents.len()
             && bytes < room
@@ -485,6 +513,11 @@ impl Outbox {
         self.is_abandoned && self.is_inside
     }
 
+    /// Whether the driver has to look again even if nobody stirs.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.items.is_empty() || self.part.is_some() || self.is_abandoned || matches!(self.close, Close::Asked { .. })
+    }
+
     /// Whether a message in parts is under way that is not a bare connection's.
     pub(crate) fn is_inside(&self) -> bool {
         self.is_inside
@@ -499,11 +532,12 @@ impl Outbox {
         }
     }
 
-    /// Notes how far the transport has come.
-    pub(crate) fn note_written(&mut self, written: Written, later: &mut Later) {
+    /// Notes how far the transport has come. Tells whether somebody still waits for more.
+    pub(crate) fn note_written(&mut self, written: Written, later: &mut Later) -> bool {
+        self.is_flush_new = false;
         match self.milestone {
             Some((count, end)) if end <= written.taken => self.written = count,
-            _ => return,
+            _ => return !self.for_written.is_empty(),
         }
         let pulled = self.pulled();
         self.milestone = (pulled > self.written).then_some((pulled, written.end));
@@ -511,6 +545,7 @@ impl Outbox {
             (self.written, self.milestone) = (pulled, None);
         }
         self.for_written.wake_all(later);
+        false
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
@@ -525,8 +560,11 @@ impl Outbox {
         if connection.is_open() && (self.is_given_up() || is_close_due) || can_pull && has_next {
             return false;
         }
+        if std::mem::take(&mut self.is_flush_new) {
+            return false; // who waits for it may have nothing to wait for any more
+        }
         if self.items.is_empty() {
-            self.items = VecDeque::new(); // before sleeping, so that whoever is busy keeps it
+            Item::keep(std::mem::take(&mut self.items)); // before sleeping, so that whoever is busy keeps it
         }
         later.drop_waker(self.driver.sleep(cx));
         true

@@ -10,6 +10,7 @@ use tokio::task::coop;
 
 use crate::gather::Gather;
 use crate::shared::Shared;
+use crate::spare::Spare as _;
 
 /// Receives the messages of one connection. There is one for each connection, and reading needs `&mut`: two readers do not compile.
 ///
@@ -103,7 +104,7 @@ impl Receiver {
         // A task that receives without ever waiting lets others on: what it sends in a loop is to be written, too.
         let turn = ready!(coop::poll_proceed(cx));
         if self.parts.is_empty() && !ready!(self.shared.poll_arrivals(cx, &mut self.parts)) {
-            self.parts = VecDeque::new();
+            Part::keep(std::mem::take(&mut self.parts));
             return Poll::Ready(None);
         }
         turn.made_progress();

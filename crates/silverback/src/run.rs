@@ -1,18 +1,21 @@
 //! Driver and handler in one task.
 
 use std::any::Any;
+use std::collections::VecDeque;
 use std::error::Error;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use silverback_wire::{CloseCode, CloseFrame};
+use silverback_wire::{CloseCode, CloseFrame, Part};
 
 use crate::driver::{Driver, yield_to_others};
+use crate::inbox::Room;
 use crate::sender::{Closed, TrySendError};
 use crate::shared::Shared;
+use crate::spare::Spare as _;
 
 /// What a handler ends with. Any error will do, and `?` on the errors of [`Sender`](crate::Sender) works as it should.
 ///
@@ -38,19 +41,36 @@ const TURNS: usize = 32;
 
 /// Drives the connection and the handler until both have ended.
 pub(crate) struct Run<F> {
-    pub(crate) driver: Driver,
+    driver: Driver,
     pub(crate) shared: Arc<Shared>,
+    /// How much may arrive before the inbox is looked at again.
+    room: Room,
     /// `None` once it has ended, or where there is none.
-    pub(crate) handler: Option<Pin<Box<F>>>,
+    handler: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future<Output = HandlerResult>> Run<F> {
+    pub(crate) fn new(driver: Driver, shared: Arc<Shared>, handler: Option<Pin<Box<F>>>) -> Self {
+        Self { driver, shared, room: Room::default(), handler }
+    }
+
     /// Ready when the handler and the connection have ended; the report is the driver's.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver.begin_poll();
-        for _ in 0..TURNS {
-            let connection = self.poll_connection(cx);
-            self.poll_handler(cx);
+        self.driver.grant_reads();
+        self.driver.begin_poll(cx);
+        for turn in 0..TURNS {
+            let mut arrived = Arrived { parts: Part::queue(), is_any: false };
+            let connection = self.poll_connection(&mut arrived, cx);
+            // Whatever else the handler may wait for wakes this task.
+            let is_handler_due = turn == 0 || arrived.is_any || connection.is_ready();
+            self.hand_over(&mut arrived, cx);
+            Part::keep(arrived.parts);
+            if connection.is_ready() {
+                self.driver.conclude();
+            }
+            if is_handler_due {
+                self.poll_handler(cx);
+            }
             if connection.is_ready() {
                 return if self.handler.is_none() { Poll::Ready(()) } else { Poll::Pending };
             }
@@ -59,7 +79,7 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
             }
             // Only now, when nothing is left to do, may what others do wake us.
             let is_inbox_parked = !self.driver.is_paused() || self.shared.park_for_inbox(cx);
-            if is_inbox_parked && self.driver.park(cx) {
+            if is_inbox_parked && self.driver.settle(cx) {
                 return Poll::Pending;
             }
         }
@@ -67,22 +87,33 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
         Poll::Pending
     }
 
-    /// Moves what arrives to the inbox, as long as it has room. Ready when the connection has ended.
-    fn poll_connection(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Collects what arrives, as long as the inbox has room for it. Ready when the connection has ended.
+    fn poll_connection(&mut self, arrived: &mut Arrived, cx: &mut Context<'_>) -> Poll<()> {
         // Once we have said Close, what finds no room is dropped: the peer's Close is behind it.
-        while self.shared.has_inbox_room() || !self.driver.is_open() || self.driver.has_announced_end() {
-            match self.driver.poll_arrival(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Ready(Some(part)) if self.shared.has_inbox_room() => match self.shared.deliver(part) {
-                    // The handler is polled right after this; a waker of its own making needs to be told.
-                    Some(waker) if self.handler.is_none() || !waker.will_wake(cx.waker()) => waker.wake(),
-                    _ => {}
-                },
-                Poll::Ready(Some(_)) => self.shared.close_inbox(),
+        while self.has_inbox_room(arrived, cx) || !self.driver.is_open() || self.driver.has_announced_end() {
+            match ready!(self.driver.poll_arrival(cx)) {
+                None => return Poll::Ready(()),
+                Some(part) if self.room.take(part.piece.len()) => arrived.push(part),
+                Some(_) => self.shared.close_inbox(),
             }
         }
         self.driver.poll_without_reading(cx)
+    }
+
+    /// The inbox is looked at only when it may be full.
+    fn has_inbox_room(&mut self, arrived: &mut Arrived, cx: &Context<'_>) -> bool {
+        if !self.room.is_some() {
+            self.hand_over(arrived, cx);
+            self.room = self.shared.inbox_room();
+        }
+        self.room.is_some()
+    }
+
+    fn hand_over(&self, arrived: &mut Arrived, cx: &Context<'_>) {
+        if !arrived.parts.is_empty() {
+            // The handler is polled right after this; a waker of its own making needs to be told.
+            self.shared.deliver(&mut arrived.parts, self.handler.as_ref().map(|_| cx.waker()));
+        }
     }
 
     fn poll_handler(&mut self, cx: &mut Context<'_>) {
@@ -104,6 +135,19 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
         };
         self.handler = None;
         self.shared.ask_to_close(frame, cause);
+    }
+}
+
+/// What has arrived in one turn, to be handed over under one lock.
+struct Arrived {
+    parts: VecDeque<Part>,
+    is_any: bool,
+}
+
+impl Arrived {
+    fn push(&mut self, part: Part) {
+        self.parts.push_back(part);
+        self.is_any = true;
     }
 }
 

@@ -14,18 +14,23 @@ use std::time::{Duration, Instant};
 use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Written};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Room};
 use crate::later::Later;
 use crate::outbox::{Batch, Content, Outbox, Rejected};
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::queue::{QueueFill, QueueLimits};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicBool, Mutex, lock};
 use crate::waiters::Place;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     outbox: Mutex<Outbox>,
     inbox: Mutex<Inbox>,
+    /// The handles have left work in the outbox: the driver looks at this before it takes the lock, since mostly there is none. Set and
+    /// cleared under the lock, under which the driver also looks before it sleeps.
+    is_stirred: AtomicBool,
+    /// Somebody waits for what was queued to be with the kernel.
+    is_flush_awaited: AtomicBool,
     end: OnceLock<Arc<CloseReport>>,
     /// Whose turn it is to send a message in parts. Made when it is first needed.
     turn: OnceLock<Box<Semaphore>>,
@@ -38,6 +43,8 @@ impl Shared {
         Arc::new(Self {
             outbox: Mutex::new(Outbox::new(outbox)),
             inbox: Mutex::new(Inbox::new(inbox)),
+            is_stirred: AtomicBool::new(false),
+            is_flush_awaited: AtomicBool::new(false),
             end: OnceLock::new(),
             turn: OnceLock::new(),
             round_trip: AtomicU32::new(0),
@@ -46,7 +53,13 @@ impl Shared {
 
     fn outbox<T>(&self, act: impl FnOnce(&mut Outbox, &mut Later) -> T) -> T {
         let mut later = Later::default();
-        act(&mut lock(&self.outbox), &mut later)
+        let mut outbox = lock(&self.outbox);
+        let result = act(&mut outbox, &mut later);
+        if outbox.take_stirred() {
+            self.is_stirred.store(true, Ordering::Release);
+        }
+        drop(outbox);
+        result
     }
 
     fn inbox<T>(&self, act: impl FnOnce(&mut Inbox, &mut Later) -> T) -> T {
@@ -97,7 +110,10 @@ impl Shared {
         let target = lock(&self.outbox).queued();
         let mut waiting = Waiting::new(self, Outbox::leave_written);
         poll_fn(|cx| {
-            let polled = self.outbox(|outbox, later| outbox.poll_written(target, &mut waiting.place, cx, later));
+            let polled = self.outbox(|outbox, later| {
+                self.is_flush_awaited.store(true, Ordering::Release);
+                outbox.poll_written(target, &mut waiting.place, cx, later)
+            });
             match polled {
                 Poll::Ready(()) => Poll::Ready(true),
                 Poll::Pending if self.end.get().is_some() => Poll::Ready(false),
@@ -163,18 +179,36 @@ impl Shared {
 
 // The driver's side.
 impl Shared {
+    /// The driver is awake: what is queued need not wake it.
+    pub(crate) fn rise(&self) {
+        lock(&self.outbox).rise();
+    }
+
     /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether
     /// a close has to wait behind messages.
     pub(crate) fn pull(&self, connection: &mut Connection, most: usize, now: impl Fn() -> Instant) -> bool {
-        let mut batch = Batch::default();
+        if connection.is_open() && !self.is_stirred.load(Ordering::Acquire) {
+            return false;
+        }
+        let (mut batch, mut is_any_pulled) = (Batch::default(), false);
         loop {
             let room = most.saturating_sub(connection.transmit_len());
-            lock(&self.outbox).take(connection, room, &mut batch);
-            if batch.is_empty() {
-                return self.outbox(|outbox, later| outbox.settle(connection, now, later));
+            let settled = self.outbox(|outbox, later| {
+                if is_any_pulled {
+                    outbox.pulled_until(connection.written().end, later);
+                }
+                outbox.take(connection, room, &mut batch);
+                batch.is_empty().then(|| {
+                    let is_close_waiting = outbox.settle(connection, &now, later);
+                    self.is_stirred.store(outbox.has_more(), Ordering::Release);
+                    is_close_waiting
+                })
+            });
+            if let Some(is_close_waiting) = settled {
+                return is_close_waiting;
             }
+            is_any_pulled = true;
             batch.send(connection); // which may compress, and takes as long as it takes
-            self.outbox(|outbox, later| outbox.pulled_until(connection.written().end, later));
         }
     }
 
@@ -190,7 +224,12 @@ impl Shared {
 
     /// Notes how far the transport has come.
     pub(crate) fn note_written(&self, written: Written) {
-        self.outbox(|outbox, later| outbox.note_written(written, later));
+        if self.is_flush_awaited.load(Ordering::Acquire) {
+            self.outbox(|outbox, later| {
+                let is_awaited = outbox.note_written(written, later);
+                self.is_flush_awaited.store(is_awaited, Ordering::Release);
+            });
+        }
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
@@ -198,9 +237,9 @@ impl Shared {
         self.outbox(|outbox, later| outbox.park(connection, most, is_close_noted, cx, later))
     }
 
-    /// Whether there is room for what arrives next.
-    pub(crate) fn has_inbox_room(&self) -> bool {
-        lock(&self.inbox).has_room()
+    /// How much may arrive next.
+    pub(crate) fn inbox_room(&self) -> Room {
+        lock(&self.inbox).room()
     }
 
     /// Prepares to sleep until there is room in the inbox. `false` when there is.
@@ -213,10 +252,11 @@ impl Shared {
         lock(&self.inbox).close();
     }
 
-    /// Hands what has arrived to the receiver, if there still is one. The waker is the receiver's, if it sleeps.
-    #[must_use]
-    pub(crate) fn deliver(&self, part: Part) -> Option<Waker> {
-        lock(&self.inbox).deliver(part)
+    /// Hands what has arrived to the receiver, if there still is one, and wakes it, unless it sleeps by `polled_next`, which is polled
+    /// right after this.
+    pub(crate) fn deliver(&self, arrived: &mut VecDeque<Part>, polled_next: Option<&Waker>) {
+        self.inbox(|inbox, later| inbox.deliver(arrived, polled_next, later));
+        arrived.clear();
     }
 
     pub(crate) fn note_round_trip(&self, took: Duration) {

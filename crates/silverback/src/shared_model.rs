@@ -32,6 +32,7 @@ fn content(text: &str) -> Content {
 fn drive(shared: &Shared, is_done: impl Fn(&Connection) -> bool) {
     let mut connection = Connection::new(Role::Server, Arc::default(), now());
     block_on(poll_fn(|cx| {
+        shared.rise();
         loop {
             shared.pull(&mut connection, MOST, now);
             while let Some(out) = connection.poll_transmit() {
@@ -180,9 +181,7 @@ fn a_receiver_and_a_driver_that_waits_for_room_wake_each_other() {
         });
         for _ in 0..2 {
             block_on(poll_fn(|cx| if shared.park_for_inbox(cx) { Poll::Pending } else { Poll::Ready(()) }));
-            if let Some(waker) = shared.deliver(Part { piece: Message::text("message"), is_last: true }) {
-                waker.wake();
-            }
+            shared.deliver(&mut [Part { piece: Message::text("message"), is_last: true }].into(), None);
         }
         report().map(|report| shared.end(report));
         assert_eq!(receiving.join().ok(), Some(2));

@@ -5,6 +5,7 @@ use loom::sync;
 #[cfg(not(silverback_loom))]
 use std::sync;
 
+pub(crate) use sync::atomic::AtomicBool;
 pub(crate) use sync::{Mutex, MutexGuard};
 
 /// No code that can panic runs under these locks, so a poisoned one is as good as any.

@@ -18,6 +18,7 @@ pub(crate) struct Waiters {
 pub(crate) struct Place(Option<u64>);
 
 impl Waiters {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }
@@ -47,6 +48,7 @@ impl Waiters {
         later.wake(self.front().map(|(_, waker)| waker.clone()));
     }
 
+    #[inline]
     pub(crate) fn leave(&mut self, place: &mut Place, later: &mut Later) {
         let (Some(ticket), Some(waiting)) = (place.0.take(), &mut self.waiting) else { return };
         let at = waiting.iter().position(|(other, _)| *other == ticket);
@@ -59,9 +61,11 @@ impl Waiters {
     }
 
     /// Wakes everybody. Nobody waits any more.
+    #[inline]
     pub(crate) fn wake_all(&mut self, later: &mut Later) {
-        let waiting = self.waiting.take().map(|waiting| *waiting).unwrap_or_default();
-        later.wake(waiting.into_iter().map(|(_, waker)| waker));
+        if let Some(waiting) = self.waiting.take() {
+            later.wake_all(waiting.into_iter().map(|(_, waker)| waker));
+        }
     }
 
     fn front(&self) -> Option<&(u64, Waker)> {

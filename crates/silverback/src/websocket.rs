@@ -172,10 +172,11 @@ impl WebSocket {
         if let Some(part) = self.arrived.pop_front() {
             return Poll::Ready(Some(part));
         }
+        self.driver.begin_poll(cx);
         let polled = self.poll_parked(cx);
         if polled.is_pending() {
             // Only now are reads granted anew: a task that receives without ever waiting has to let others on in between.
-            self.driver.begin_poll();
+            self.driver.grant_reads();
         }
         polled
     }
@@ -253,12 +254,13 @@ impl WebSocket {
 
     /// Writes until `is_done`, or until the connection has ended.
     fn poll_until(&mut self, cx: &mut Context<'_>, is_done: fn(&Driver) -> bool) -> Poll<()> {
+        self.driver.begin_poll(cx);
         self.driver.poll_output(cx);
         if is_done(&self.driver) {
             return Poll::Ready(());
         }
         // The peer takes nothing: it may be waiting for us to read, or be gone.
-        self.driver.begin_poll();
+        self.driver.grant_reads();
         while self.arrived.len() < self.inbox_limits.messages && self.arrived_bytes() < self.inbox_limits.bytes {
             match self.poll_parked(cx) {
                 Poll::Ready(Some(part)) => self.arrived.push_back(part),
@@ -268,7 +270,11 @@ impl WebSocket {
             }
         }
         loop {
-            if self.driver.poll_without_reading(cx).is_ready() || is_done(&self.driver) {
+            if self.driver.poll_without_reading(cx).is_ready() {
+                self.driver.conclude();
+                return Poll::Ready(());
+            }
+            if is_done(&self.driver) {
                 return Poll::Ready(());
             }
             if self.driver.park(cx) {
@@ -284,6 +290,9 @@ impl WebSocket {
     fn poll_parked(&mut self, cx: &mut Context<'_>) -> Poll<Option<Part>> {
         loop {
             if let Poll::Ready(part) = self.driver.poll_arrival(cx) {
+                if part.is_none() {
+                    self.driver.conclude();
+                }
                 return Poll::Ready(part);
             }
             if self.driver.park(cx) {
@@ -396,7 +405,7 @@ impl WebSocket {
         let handler = Box::pin(async move { handler(tx, rx).await });
         let shared = self.shared().clone();
         let span = span(&self.driver);
-        let mut run = Run { driver: self.driver, shared, handler: Some(handler) };
+        let mut run = Run::new(self.driver, shared, Some(handler));
         poll_fn(|cx| span.in_scope(|| run.poll(cx))).await;
         run.shared.ended().await
     }
@@ -423,14 +432,13 @@ impl WebSocket {
         let shared = self.shared().clone();
         shared.close_with_handles();
         let span = span(&self.driver);
-        (tx, rx, Drive::new(Run { driver: self.driver, shared, handler: None }, span))
+        (tx, rx, Drive::new(Run::new(self.driver, shared, None), span))
     }
 
     fn handles(&mut self) -> (Sender, Receiver) {
         let shared = self.shared().clone();
-        for part in self.gather.take().into_iter().chain(self.arrived.drain(..)) {
-            let _ = shared.deliver(part); // nobody waits yet
-        }
+        let mut arrived: VecDeque<Part> = self.gather.take().into_iter().chain(self.arrived.drain(..)).collect();
+        shared.deliver(&mut arrived, None);
         self.driver.announce_end();
         (Sender::new(shared.clone()), Receiver::new(shared))
     }

@@ -14,7 +14,7 @@
 //! # Ok::<(), silverback_wire::ProtocolError>(())
 //! ```
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 
 use crate::ProtocolError;
 
@@ -131,40 +131,38 @@ impl Header {
     /// assert_eq!(Header::decode(b"\x09"), Err(ProtocolError::ControlFragmented)); // the first byte shows it
     /// ```
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
-        let Some(Beginning { fin, reserved, opcode, .. }) = Beginning::decode(bytes)? else { return Ok(None) };
-        let Some((length, at)) = decode_length(opcode, bytes)? else { return Ok(None) };
-        let (mask, at) = match bytes.get(1) {
-            Some(second) if second & 0x80 != 0 => {
-                let Some(key) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) else { return Ok(None) };
-                (Some(*key), at + 4)
-            }
-            _ => (None, at),
-        };
-        Ok(Some((Self { fin, reserved, opcode, mask, length }, at)))
-    }
-
-    /// The payload's length, which comes before the masking key, or `None` while it is incomplete.
-    pub(crate) fn decode_length(bytes: &[u8]) -> Result<Option<u64>, ProtocolError> {
-        let Some(Beginning { opcode, .. }) = Beginning::decode(bytes)? else { return Ok(None) };
-        Ok(decode_length(opcode, bytes)?.map(|(length, _)| length))
+        let Some(beginning) = Beginning::decode(bytes)? else { return Ok(None) };
+        let Some((length, at)) = beginning.length(bytes)? else { return Ok(None) };
+        Ok(beginning.header(length, at, bytes))
     }
 
     /// Appends this header to `out`, its length in the fewest bytes.
     pub fn encode(&self, out: &mut BytesMut) {
-        out.put_u8(u8::from(self.fin) << 7 | self.reserved << 4 | self.opcode.nibble());
+        let (bytes, length) = self.bytes();
+        out.extend_from_slice(&bytes[..length]);
+    }
+
+    /// The same in an array, and how much of it is used.
+    #[inline]
+    pub(crate) fn bytes(&self) -> ([u8; Self::LONGEST], usize) {
+        let mut bytes = [0; Self::LONGEST];
+        bytes[0] = u8::from(self.fin) << 7 | self.reserved << 4 | self.opcode.nibble();
         let masked = u8::from(self.mask.is_some()) << 7;
-        if let Ok(short @ 0..=125) = u8::try_from(self.length) {
-            out.put_u8(masked | short);
+        let at = if let Ok(short @ 0..=125) = u8::try_from(self.length) {
+            bytes[1] = masked | short;
+            2
         } else if let Ok(medium) = u16::try_from(self.length) {
-            out.put_u8(masked | 126);
-            out.put_u16(medium);
+            bytes[1] = masked | 126;
+            bytes[2..4].copy_from_slice(&medium.to_be_bytes());
+            4
         } else {
-            out.put_u8(masked | 127);
-            out.put_u64(self.length);
-        }
-        if let Some(key) = self.mask {
-            out.put_slice(&key);
-        }
+            bytes[1] = masked | 127;
+            bytes[2..10].copy_from_slice(&self.length.to_be_bytes());
+            10
+        };
+        let Some(key) = self.mask else { return (bytes, at) };
+        bytes[at..at + 4].copy_from_slice(&key);
+        (bytes, at + 4)
     }
 }
 
@@ -179,6 +177,7 @@ pub(crate) struct Beginning {
 }
 
 impl Beginning {
+    #[inline]
     pub(crate) fn decode(bytes: &[u8]) -> Result<Option<Self>, ProtocolError> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let fin = first & 0x80 != 0;
@@ -189,38 +188,50 @@ impl Beginning {
         let is_masked = bytes.get(1).map(|second| second & 0x80 != 0);
         Ok(Some(Self { fin, reserved: (first >> 4) & 0x7, opcode, is_masked }))
     }
-}
 
-/// The payload's length and where the header goes on, or `None` while bytes are missing.
-fn decode_length(opcode: Opcode, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
-    let Some(second) = bytes.get(1) else { return Ok(None) };
-    let short = second & 0x7f;
-    match (opcode, short) {
-        (Opcode::Close, 1) => return Err(ProtocolError::CloseTooShort),
-        (opcode, 126 | 127) if opcode.is_control() => return Err(ProtocolError::ControlTooLong),
-        _ => {}
+    /// The payload's length, which comes before the masking key, and where the header goes on, or `None` while bytes are missing.
+    #[inline]
+    pub(crate) fn length(&self, bytes: &[u8]) -> Result<Option<(u64, usize)>, ProtocolError> {
+        let Some(second) = bytes.get(1) else { return Ok(None) };
+        let short = second & 0x7f;
+        match (self.opcode, short) {
+            (Opcode::Close, 1) => return Err(ProtocolError::CloseTooShort),
+            (opcode, 126 | 127) if opcode.is_control() => return Err(ProtocolError::ControlTooLong),
+            _ => {}
+        }
+        match short {
+            126 => {
+                let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else { return Ok(None) };
+                let length = u16::from_be_bytes(*length);
+                if length < 126 {
+                    return Err(ProtocolError::LengthNotMinimal);
+                }
+                Ok(Some((length.into(), 4)))
+            }
+            127 => {
+                let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<8>) else { return Ok(None) };
+                let length = u64::from_be_bytes(*length);
+                if length >> 63 != 0 {
+                    return Err(ProtocolError::LengthOutOfRange);
+                }
+                if length <= u64::from(u16::MAX) {
+                    return Err(ProtocolError::LengthNotMinimal);
+                }
+                Ok(Some((length, 10)))
+            }
+            short => Ok(Some((short.into(), 2))),
+        }
     }
-    match short {
-        126 => {
-            let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<2>) else { return Ok(None) };
-            let length = u16::from_be_bytes(*length);
-            if length < 126 {
-                return Err(ProtocolError::LengthNotMinimal);
-            }
-            Ok(Some((length.into(), 4)))
+
+    /// The whole header with this length, behind which it goes on `at`, and how many bytes it has; `None` while the masking key is incomplete.
+    #[inline]
+    pub(crate) fn header(&self, length: u64, at: usize, bytes: &[u8]) -> Option<(Header, usize)> {
+        let header = Header { fin: self.fin, reserved: self.reserved, opcode: self.opcode, mask: None, length };
+        if self.is_masked != Some(true) {
+            return Some((header, at));
         }
-        127 => {
-            let Some(length) = bytes.get(2..).and_then(<[u8]>::first_chunk::<8>) else { return Ok(None) };
-            let length = u64::from_be_bytes(*length);
-            if length >> 63 != 0 {
-                return Err(ProtocolError::LengthOutOfRange);
-            }
-            if length <= u64::from(u16::MAX) {
-                return Err(ProtocolError::LengthNotMinimal);
-            }
-            Ok(Some((length, 10)))
-        }
-        short => Ok(Some((short.into(), 2))),
+        let key = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>)?;
+        Some((Header { mask: Some(*key), ..header }, at + 4))
     }
 }
 

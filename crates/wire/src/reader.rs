@@ -45,6 +45,14 @@ enum Position {
     Payload { fin: bool, mask: Option<[u8; 4]>, taken: usize, left: usize },
 }
 
+/// A message of at most 125 bytes.
+struct Small {
+    is_text: bool,
+    /// How many bytes its header has, which ends with the masking key if there is one.
+    header: usize,
+    length: usize,
+}
+
 impl Reader {
     pub(crate) fn feed(&mut self, bytes: BytesMut) {
         if self.input.is_empty() {
@@ -68,9 +76,60 @@ impl Reader {
         self.message.is_some() || !self.input.is_empty() || !matches!(self.at, Position::Header)
     }
 
+    /// Whether nothing is here and nothing is awaited. The buffer that was read to its end is free for others then.
+    #[inline]
+    pub(crate) fn is_done(&mut self) -> bool {
+        let is_done = !self.is_inside();
+        if is_done {
+            self.input = BytesMut::new();
+        }
+        is_done
+    }
+
     /// The next thing that is whole, or `None` when more bytes are needed. After an error there is nothing more to read. A decompressor is
     /// there when permessage-deflate was negotiated.
+    #[inline]
     pub(crate) fn next(
+        &mut self,
+        role: Role,
+        config: &Config,
+        decompressor: Option<&mut Decompressor>,
+    ) -> Result<Option<Incoming>, ProtocolError> {
+        match self.small_message(role, config) {
+            Some(small) => self.take_small(small).map(Some),
+            None => self.read_on(role, config, decompressor),
+        }
+    }
+
+    /// A short message in one frame that is here whole, as most are: nothing else in its header is to be judged.
+    #[inline]
+    fn small_message(&self, role: Role, config: &Config) -> Option<Small> {
+        let (Position::Header, None, [first @ (0x81 | 0x82), second, ..]) = (&self.at, &self.message, &self.input[..]) else { return None };
+        let (header, length) = match role {
+            Role::Server => (6, usize::from(second.checked_sub(0x80)?)),
+            Role::Client => (2, usize::from(*second)),
+        };
+        let most = config.part_size.unwrap_or(125).min(config.message_limit).min(125);
+        (length <= most && header + length <= self.input.len()).then_some(Small { is_text: *first == 0x81, header, length })
+    }
+
+    #[inline]
+    fn take_small(&mut self, Small { is_text, header, length }: Small) -> Result<Incoming, ProtocolError> {
+        self.frames += 1;
+        let (head, rest) = self.input.split_at_mut(header);
+        let payload = &mut rest[..length];
+        if let [_, _, a, b, c, d] = *head {
+            mask::apply(payload, [a, b, c, d], 0);
+        }
+        if is_text && simdutf8::basic::from_utf8(payload).is_err() {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        self.input.advance(header + length);
+        Ok(whole(is_text, payload))
+    }
+
+    fn read_on(
         &mut self,
         role: Role,
         config: &Config,
@@ -79,13 +138,13 @@ impl Reader {
         loop {
             let found = match self.at {
                 Position::Header => {
-                    self.judge_header(role, config.message_limit, decompressor.is_some())?;
-                    let Some((header, size)) = Header::decode(&self.input)? else { return self.wait() };
+                    let is_deflate = decompressor.is_some();
+                    let Some((header, size)) = self.judged_header(role, config.message_limit, is_deflate)? else { return Ok(self.wait()) };
                     self.input.advance(size);
                     self.frames += 1;
                     self.begin(header, config)?
                 }
-                Position::Control { length, .. } if self.input.len() < length => return self.wait(),
+                Position::Control { length, .. } if self.input.len() < length => return Ok(self.wait()),
                 Position::Control { opcode, mask, length } => {
                     self.at = Position::Header;
                     Some(self.take_control(opcode, mask, length)?)
@@ -93,7 +152,7 @@ impl Reader {
                 Position::Payload { fin, mask, taken, left } => {
                     let has_more = |decompressor: &Option<&mut Decompressor>| decompressor.as_ref().is_some_and(|it| it.has_more());
                     if left > 0 && self.input.is_empty() && !has_more(&decompressor) {
-                        return self.wait();
+                        return Ok(self.wait());
                     }
                     let here = left.min(self.input.len()).min(self.room_in_part(config));
                     let part = self.take_part(mask, taken, here, config, decompressor.as_deref_mut())?;
@@ -115,10 +174,11 @@ impl Reader {
         }
     }
 
-    /// Judges a header in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the pieces it
-    /// arrives in.
-    fn judge_header(&self, role: Role, message_limit: usize, is_deflate: bool) -> Result<(), ProtocolError> {
-        let Some(header) = Beginning::decode(&self.input)? else { return Ok(()) };
+    /// Reads a header and judges it in its context, byte by byte, so that what is wrong is found as soon as it arrives and whatever the
+    /// pieces it arrives in.
+    #[inline]
+    fn judged_header(&self, role: Role, message_limit: usize, is_deflate: bool) -> Result<Option<(Header, usize)>, ProtocolError> {
+        let Some(header) = Beginning::decode(&self.input)? else { return Ok(None) };
         let begins_message = matches!(header.opcode, Opcode::Text | Opcode::Binary);
         match header.reserved {
             0 => {}
@@ -136,17 +196,16 @@ impl Reader {
             (Role::Client, Some(true)) => return Err(ProtocolError::MaskedFrame),
             _ => {}
         }
+        let Some((length, at)) = header.length(&self.input)? else { return Ok(None) };
         let room = match &self.message {
             Some(message) => message.room(message_limit),
             None if header.reserved == RSV1 => most_compressed(message_limit),
             None => message_limit,
         };
-        match Header::decode_length(&self.input)? {
-            Some(length) if !header.opcode.is_control() && length > room as u64 => {
-                Err(ProtocolError::MessageTooBig { limit: message_limit })
-            }
-            _ => Ok(()),
+        if !header.opcode.is_control() && length > room as u64 {
+            return Err(ProtocolError::MessageTooBig { limit: message_limit });
         }
+        Ok(header.header(length, at, &self.input))
     }
 
     /// Goes to the payload of a frame whose header was judged. A message that is here in one frame and whole is taken at once.
@@ -167,6 +226,7 @@ impl Reader {
         Ok(None)
     }
 
+    #[inline]
     fn take_whole(&mut self, is_text: bool, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
         let payload = self.unmasked(mask, 0, length);
         if is_text && simdutf8::basic::from_utf8(payload).is_err() {
@@ -178,7 +238,7 @@ impl Reader {
             self.unmasked = 0;
             self.input.split_to(length).freeze()
         };
-        Ok(Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) }))
+        Ok(whole(is_text, payload))
     }
 
     fn take_control(&mut self, opcode: Opcode, mask: Option<[u8; 4]>, length: usize) -> Result<Incoming, ProtocolError> {
@@ -248,6 +308,7 @@ impl Reader {
     }
 
     /// The next `length` bytes, unmasked where they are. `taken` bytes of the same payload came before.
+    #[inline]
     fn unmasked(&mut self, mask: Option<[u8; 4]>, taken: usize, length: usize) -> &[u8] {
         if let Some(key) = mask
             && self.unmasked < length
@@ -271,8 +332,13 @@ impl Reader {
     }
 
     /// More bytes are needed. The few that are here are copied, so that the buffer they came in is free for others.
-    fn wait(&mut self) -> Result<Option<Incoming>, ProtocolError> {
+    fn wait(&mut self) -> Option<Incoming> {
         self.input = if self.input.is_empty() { BytesMut::new() } else { BytesMut::from(&self.input[..]) };
-        Ok(None)
+        None
     }
+}
+
+#[inline]
+fn whole(is_text: bool, payload: Bytes) -> Incoming {
+    Incoming::Message(if is_text { Message::Text(Text::checked(payload)) } else { Message::Binary(payload) })
 }

@@ -1,9 +1,10 @@
 //! What waits to be written.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
 use crate::frame::Header;
 use crate::{Role, mask};
@@ -11,8 +12,19 @@ use crate::{Role, mask};
 /// Payloads below this are copied behind their header, so that many frames go out as one piece; larger ones are referred to.
 const COPY_BELOW: usize = 4096;
 
+/// A thread keeps so many buffers. More are in use at once only while several transports are blocked.
+const KEPT: usize = 4;
+
+/// A buffer that has grown beyond this is not kept.
+const KEPT_SIZE: usize = 128 * 1024;
+
+thread_local! {
+    #[expect(clippy::vec_box, reason = "the boxes are what is lent")]
+    static BUFFERS: RefCell<Vec<Box<Waiting>>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Encoded frames on their way to the transport: a [`Buf`]. Write from it (vectored, if the transport can) and `advance` by what was taken.
-/// It holds no memory while it is empty.
+/// It holds no memory while it is empty: its buffer is the thread's, which is lent for as long as something waits.
 ///
 /// ```
 /// # use std::{sync::Arc, time::Instant};
@@ -34,11 +46,21 @@ const COPY_BELOW: usize = 4096;
 /// ```
 #[derive(Debug, Default)]
 pub struct Transmit {
-    sealed: VecDeque<Bytes>,
-    tail: BytesMut,
+    /// There when something waits.
+    waiting: Option<Box<Waiting>>,
     length: usize,
     taken: u64,
     frames: u64,
+}
+
+/// Frames, in one piece but for the large payloads among them.
+#[derive(Debug, Default)]
+struct Waiting {
+    copied: Vec<u8>,
+    /// How much of `copied` was taken.
+    from: usize,
+    /// Large payloads, each with the length of `copied` in front of it.
+    shared: VecDeque<(usize, Bytes)>,
 }
 
 impl Transmit {
@@ -63,12 +85,10 @@ impl Transmit {
         if role == Role::Client || payload.len() < COPY_BELOW {
             return self.copied_frame(role, header, &payload);
         }
-        self.frames += 1;
-        let before = self.tail.len();
-        self.tail.reserve(Header::LONGEST);
-        Header { length: payload.len() as u64, ..header }.encode(&mut self.tail);
-        self.length += self.tail.len() - before;
-        self.share(payload);
+        let (head, size) = Header { length: payload.len() as u64, ..header }.bytes();
+        let waiting = self.begin(size + payload.len());
+        waiting.copy(&head[..size], &[]);
+        waiting.share(payload);
     }
 
     /// The same, of a payload that is only lent.
@@ -77,73 +97,165 @@ impl Transmit {
             Role::Server => None,
             Role::Client => Some(rand::random()), // unpredictable, RFC 6455, 10.3
         };
-        self.frames += 1;
-        let before = self.tail.len();
-        self.tail.reserve(Header::LONGEST + payload.len());
-        Header { mask, length: payload.len() as u64, ..header }.encode(&mut self.tail);
-        let start = self.tail.len();
-        self.tail.extend_from_slice(payload);
+        let (head, size) = Header { mask, length: payload.len() as u64, ..header }.bytes();
+        let waiting = self.begin(size + payload.len());
+        waiting.copy(&head[..size], payload);
         if let Some(key) = mask {
-            mask::apply(&mut self.tail[start..], key, 0);
+            let start = waiting.copied.len() - payload.len();
+            mask::apply(&mut waiting.copied[start..], key, 0);
         }
-        self.length += self.tail.len() - before;
     }
 
     /// A server's frame that is encoded already.
-    pub(crate) fn encoded(&mut self, frame: Bytes) {
-        self.frames += 1;
+    pub(crate) fn encoded(&mut self, frame: &Bytes) {
+        let waiting = self.begin(frame.len());
         if frame.len() < COPY_BELOW {
-            self.tail.extend_from_slice(&frame);
-            self.length += frame.len();
+            waiting.copy(frame, &[]);
         } else {
-            self.share(frame);
+            waiting.share(frame.clone());
         }
     }
 
-    fn share(&mut self, bytes: Bytes) {
-        if !self.tail.is_empty() {
-            self.sealed.push_back(self.tail.split().freeze());
+    /// The transport takes nothing more now. What waits may wait for long: the thread gets its buffer back if that is much larger.
+    pub(crate) fn blocked(&mut self) {
+        if let Some(waiting) = &mut self.waiting
+            && let Some(buffer) = waiting.shrink()
+        {
+            give_back(Box::new(buffer));
         }
-        self.length += bytes.len();
-        self.sealed.push_back(bytes);
+    }
+
+    fn begin(&mut self, length: usize) -> &mut Waiting {
+        self.frames += 1;
+        self.length += length;
+        self.waiting.get_or_insert_with(lend)
+    }
+}
+
+/// A connection may be dropped while its thread ends and has no buffers any more.
+fn lend() -> Box<Waiting> {
+    BUFFERS.try_with(|kept| kept.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+}
+
+fn give_back(mut buffer: Box<Waiting>) {
+    buffer.copied.clear();
+    buffer.from = 0;
+    buffer.shared.clear();
+    if buffer.copied.capacity() <= KEPT_SIZE && buffer.shared.capacity() * size_of::<(usize, Bytes)>() <= KEPT_SIZE {
+        let _ = BUFFERS.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            if kept.len() < KEPT {
+                kept.push(buffer);
+            }
+        });
+    }
+}
+
+impl Waiting {
+    fn copy(&mut self, head: &[u8], payload: &[u8]) {
+        let size = head.len() + payload.len();
+        if self.copied.capacity() - self.copied.len() < size && self.from > self.copied.len() / 2 {
+            self.forget_taken();
+        }
+        self.copied.reserve(size);
+        self.copied.extend_from_slice(head);
+        self.copied.extend_from_slice(payload);
+    }
+
+    fn share(&mut self, payload: Bytes) {
+        self.shared.push_back((self.copied.len(), payload));
+    }
+
+    /// The piece that is copied and goes out next, which may be empty.
+    fn front(&self) -> &[u8] {
+        let end = self.shared.front().map_or(self.copied.len(), |(at, _)| *at);
+        &self.copied[self.from..end]
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match (self.front(), self.shared.front()) {
+            ([], Some((_, payload))) => payload,
+            (front, _) => front,
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = self.from;
+        let shared = self.shared.iter().flat_map(move |(at, payload)| {
+            let copied = &self.copied[from..*at];
+            from = *at;
+            [copied, payload]
+        });
+        let last = &self.copied[self.shared.back().map_or(self.from, |(at, _)| *at)..];
+        shared.chain([last]).filter(|chunk| !chunk.is_empty())
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        loop {
+            let front = self.front().len();
+            let copied = count.min(front);
+            self.from += copied;
+            count -= copied;
+            if count == 0 {
+                return;
+            }
+            let Some((_, payload)) = self.shared.front_mut() else { return };
+            if count < payload.len() {
+                return payload.advance(count);
+            }
+            count -= payload.len();
+            self.shared.pop_front();
+        }
+    }
+
+    fn forget_taken(&mut self) {
+        self.copied.drain(..self.from);
+        self.shared.iter_mut().for_each(|(at, _)| *at -= self.from);
+        self.from = 0;
+    }
+
+    /// Moves to a buffer of its own size, if that is a quarter of this one at most, which is what remains.
+    fn shrink(&mut self) -> Option<Self> {
+        if self.copied.capacity() / 4 < self.copied.len() - self.from || self.copied.capacity() < COPY_BELOW {
+            return None;
+        }
+        let shared = self.shared.iter().map(|(at, payload)| (at - self.from, payload.clone())).collect();
+        let own = Self { copied: self.copied[self.from..].to_vec(), from: 0, shared };
+        Some(std::mem::replace(self, own))
     }
 }
 
 impl Buf for Transmit {
+    #[inline]
     fn remaining(&self) -> usize {
         self.length
     }
 
     fn chunk(&self) -> &[u8] {
-        self.sealed.front().map_or(&self.tail[..], |sealed| &sealed[..])
+        self.waiting.as_ref().map_or(&[], |waiting| waiting.chunk())
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let chunks = self.sealed.iter().map(|sealed| &sealed[..]).chain([&self.tail[..]]).filter(|chunk| !chunk.is_empty());
-        slices.iter_mut().zip(chunks).map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
+        let Some(waiting) = &self.waiting else { return 0 };
+        slices.iter_mut().zip(waiting.chunks()).map(|(slice, chunk)| *slice = IoSlice::new(chunk)).count()
     }
 
-    fn advance(&mut self, mut count: usize) {
+    fn advance(&mut self, count: usize) {
         assert!(count <= self.length, "cannot advance past the end");
         self.length -= count;
         self.taken += count as u64;
-        while let Some(front) = self.sealed.front_mut() {
-            if count < front.len() {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.sealed.pop_front();
-        }
-        self.tail.advance(count);
         if self.length == 0 {
-            *self = Self { taken: self.taken, frames: self.frames, ..Self::default() };
+            self.waiting.take().into_iter().for_each(give_back);
+        } else if let Some(waiting) = &mut self.waiting {
+            waiting.advance(count);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+
     use super::*;
     use crate::frame::Opcode;
 
@@ -157,31 +269,110 @@ mod tests {
         out
     }
 
+    fn vectored(transmit: &Transmit) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 64];
+        let filled = transmit.chunks_vectored(&mut slices);
+        slices[..filled].iter().map(|slice| &slice[..]).collect::<Vec<_>>().concat()
+    }
+
+    fn binary(transmit: &mut Transmit, payload: &Bytes) {
+        transmit.frame(Role::Server, Header::whole(Opcode::Binary), payload.clone());
+    }
+
+    fn expected(payloads: &[Bytes]) -> BytesMut {
+        let mut expected = BytesMut::new();
+        for payload in payloads {
+            Header { length: payload.len() as u64, ..Header::whole(Opcode::Binary) }.encode(&mut expected);
+            expected.extend_from_slice(payload);
+        }
+        expected
+    }
+
+    fn payloads() -> [Bytes; 9] {
+        [0, 1, COPY_BELOW - 1, COPY_BELOW, COPY_BELOW + 1, COPY_BELOW, 3, 70_000, 5].map(|size| Bytes::from(vec![size as u8; size]))
+    }
+
     #[test]
     fn frames_come_out_in_order_whatever_their_size_and_the_steps() {
-        let payloads = [0, 1, COPY_BELOW - 1, COPY_BELOW, COPY_BELOW + 1, 3, 70_000].map(|size| Bytes::from(vec![size as u8; size]));
         for step in [1, 7, 5000, usize::MAX] {
             let mut transmit = Transmit::default();
-            let mut expected = BytesMut::new();
-            for payload in &payloads {
-                transmit.frame(Role::Server, Header::whole(Opcode::Binary), payload.clone());
-                Header { fin: true, reserved: 0, opcode: Opcode::Binary, mask: None, length: payload.len() as u64 }.encode(&mut expected);
-                expected.extend_from_slice(payload);
-            }
+            payloads().iter().for_each(|payload| binary(&mut transmit, payload));
+            let expected = expected(&payloads());
             assert_eq!(transmit.remaining(), expected.len());
-            let mut slices = [IoSlice::new(&[]); 64];
-            let filled = transmit.chunks_vectored(&mut slices);
-            assert_eq!(slices[..filled].iter().map(|slice| slice.len()).sum::<usize>(), expected.len());
+            assert_eq!(vectored(&transmit), expected);
             assert_eq!(drain(&mut transmit, step), expected);
         }
     }
 
     #[test]
+    fn a_step_may_end_anywhere_and_what_is_sent_behind_it_follows() {
+        let mut transmit = Transmit::default();
+        let mut out = Vec::new();
+        for round in 0..20 {
+            payloads().iter().for_each(|payload| binary(&mut transmit, payload));
+            for _ in 0..3 {
+                let mut taken = vectored(&transmit);
+                taken.truncate(20_000 + round);
+                transmit.advance(taken.len());
+                out.extend(taken);
+            }
+            if round % 7 == 0 {
+                transmit.blocked();
+            }
+        }
+        out.extend(drain(&mut transmit, usize::MAX));
+        assert_eq!(out, expected(&payloads()).repeat(20));
+    }
+
+    #[test]
+    fn what_was_taken_is_forgotten_though_something_always_waits() {
+        let mut transmit = Transmit::default();
+        let payload = Bytes::from(vec![7; 1000]);
+        binary(&mut transmit, &payload);
+        for _ in 0..10_000 {
+            binary(&mut transmit, &payload);
+            transmit.advance(1004);
+        }
+        assert!(transmit.waiting.is_some_and(|waiting| waiting.copied.capacity() < KEPT_SIZE));
+    }
+
+    #[test]
     fn nothing_is_held_once_it_is_empty() {
         let mut transmit = Transmit::default();
-        transmit.frame(Role::Server, Header::whole(Opcode::Text), Bytes::from_static(b"hello"));
-        transmit.frame(Role::Server, Header::whole(Opcode::Text), Bytes::from(vec![b'x'; COPY_BELOW]));
+        binary(&mut transmit, &Bytes::from_static(b"hello"));
+        binary(&mut transmit, &Bytes::from(vec![b'x'; COPY_BELOW]));
         drain(&mut transmit, 100);
-        assert_eq!((transmit.tail.capacity(), transmit.sealed.capacity()), (0, 0));
+        assert!(transmit.waiting.is_none());
+    }
+
+    #[test]
+    fn a_buffer_that_has_grown_is_lent_again_up_to_a_size() {
+        for (size, is_kept) in [(KEPT_SIZE - 1, true), (KEPT_SIZE, true), (KEPT_SIZE + 1, false)] {
+            let buffer = Waiting { copied: Vec::with_capacity(size), ..Waiting::default() };
+            let kept = std::thread::spawn(|| {
+                give_back(Box::new(buffer));
+                BUFFERS.with_borrow(Vec::len)
+            });
+            assert_eq!(kept.join().unwrap(), usize::from(is_kept));
+        }
+    }
+
+    #[test]
+    fn a_thread_keeps_a_few_buffers() {
+        let kept = std::thread::spawn(|| {
+            (1..KEPT + 3).map(|_| give_back(Box::default())).count();
+            BUFFERS.with_borrow(Vec::len)
+        });
+        assert_eq!(kept.join().unwrap(), KEPT);
+    }
+
+    #[test]
+    fn a_small_rest_that_is_blocked_does_not_hold_a_large_buffer() {
+        let mut transmit = Transmit::default();
+        (0..60).for_each(|_| binary(&mut transmit, &Bytes::from(vec![7; 1000])));
+        transmit.advance(60 * 1004 - 10);
+        transmit.blocked();
+        assert!(transmit.waiting.as_ref().is_some_and(|waiting| waiting.copied.capacity() < 100));
+        assert_eq!(drain(&mut transmit, usize::MAX), [7; 10]);
     }
 }

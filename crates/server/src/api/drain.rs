@@ -64,7 +64,7 @@ pub(super) async fn begin(
 ) -> Result<(StatusCode, Json<Draining>), Problem> {
     let with = query::parameters(with, USAGE)?;
     let exit = with.exit.unwrap_or_default();
-    let drain = with.into_drain(app.drain.clone())?;
+    let drain = with.into_drain(app.live.now().config.drain.drain())?;
     if !app.draining.begin(drain.over) {
         let refusal = Refusal::new(StatusCode::CONFLICT, "draining", "this server is draining already, and drains once");
         return Err(Problem(refusal.cure("follow it by GET /v1/sessions; stop the server to end it sooner")));

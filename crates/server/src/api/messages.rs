@@ -110,9 +110,10 @@ pub(super) async fn send_to_session(
 pub(super) async fn send_to_many(State(app): State<App>, policy: Policy, request: Request) -> Result<Json<Outcome>, Problem> {
     let how = How::read(policy)?;
     let (head, content) = request.into_parts();
-    let limit = app.message_limit.saturating_mul(2).saturating_add(ENVELOPE);
+    let message_limit = app.live.now().message_limit();
+    let limit = message_limit.saturating_mul(2).saturating_add(ENVELOPE);
     let ToMany { to, message } = body::json(&head.headers, content, limit, EXAMPLE).await?;
-    let message = message.into_message(app.message_limit)?;
+    let message = message.into_message(message_limit)?;
     let audience = match &to {
         To::Everyone => app.hub.everyone(),
         To::Users(users) => app.hub.users(users.iter().map(String::as_str)),
@@ -129,7 +130,7 @@ pub(super) async fn send_to_many(State(app): State<App>, policy: Policy, request
 
 async fn message(request: Request, app: &App) -> Result<Message, Problem> {
     let (head, content) = request.into_parts();
-    body::message(&head.headers, content, app.message_limit).await
+    body::message(&head.headers, content, app.live.now().message_limit()).await
 }
 
 impl Content {

@@ -31,7 +31,7 @@ pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let behind = |right, router: OpenApiRouter<App>| {
         router
             .route_layer(from_fn(traces::request))
-            .route_layer(from_fn_with_state(Gate { keys: app.keys.clone(), right }, api_key::require))
+            .route_layer(from_fn_with_state(Gate { live: app.live.clone(), right }, api_key::require))
     };
     let read = OpenApiRouter::new()
         .routes(routes!(users::show))

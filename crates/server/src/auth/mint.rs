@@ -38,7 +38,7 @@ pub(crate) fn for_command_line(auth: &Auth, user: &str, ttl: Duration) -> Result
 
 impl Mint {
     pub(crate) fn new(secret: &Secret, auth: &Auth) -> Self {
-        let mut others: Map<_, _> = auth.required.clone().into_iter().collect();
+        let mut others: Map<_, _> = auth.required.0.clone().into_iter().collect();
         for (name, texts) in [("aud", &auth.audience), ("iss", &auth.issuer)] {
             if let Some(text) = texts.0.first() {
                 others.insert(name.to_owned(), text.as_str().into());

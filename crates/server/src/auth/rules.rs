@@ -33,7 +33,7 @@ impl Rules {
             issuer: auth.issuer.0.clone(),
             before: auth.leeway.unwrap_or(NOT_BEFORE_LEEWAY),
             after: auth.leeway.unwrap_or_default(),
-            required: auth.required.clone(),
+            required: auth.required.0.clone(),
             names: auth.claims.clone(),
         }
     }
@@ -144,9 +144,7 @@ mod tests {
     const NOW: u64 = 1_800_000_000;
 
     fn rules(toml: &str) -> Rules {
-        use figment::providers::{Format as _, Toml};
-        let auth: Auth = figment::Figment::from(Toml::string(toml)).extract().unwrap();
-        auth.check().unwrap();
+        let auth = crate::config::from_toml(&format!("[auth]\n{toml}")).unwrap().auth;
         Rules::new(&auth)
     }
 

@@ -8,51 +8,66 @@ use std::time::Duration;
 
 use http::Uri;
 use jsonwebtoken::Algorithm;
-use serde::Deserialize;
-use serde_json::Value;
+use toml::Value;
 
-use crate::config::Secret;
+use crate::config::{self, Problem, Secret, Secrets, Setting, section};
 
-/// Who may connect, and as whom.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Auth {
-    /// The key of tokens (HS256), at least 32 bytes. `silverback token` signs with it.
-    pub(crate) secret: Option<Secret>,
-    /// Further keys.
-    pub(crate) keys: Vec<KeySetting>,
-    /// Where a key set (JWKS) is served.
-    pub(crate) jwks_url: Option<JwksUrl>,
-    /// The least time between two requests for the key set.
-    #[serde(with = "humantime_serde")]
-    pub(crate) jwks_min_interval: Duration,
-    /// A token must be for one of these (`aud`). None: whom it is for is not looked at.
-    pub(crate) audience: OneOrMore,
-    /// A token must be from one of these (`iss`). None: whom it is from is not looked at.
-    pub(crate) issuer: OneOrMore,
-    /// How far clocks may differ. By default 30 s for `nbf`, and nothing for `exp`.
-    #[serde(with = "humantime_serde::option")]
-    pub(crate) leeway: Option<Duration>,
-    /// Claims that a token must have, with these values.
-    pub(crate) required: BTreeMap<String, Value>,
-    pub(crate) claims: ClaimNames,
-    /// How long before the end of its token a client is told.
-    #[serde(with = "humantime_serde")]
-    pub(crate) expiry_warning: Duration,
+section! {
+    /// Who may connect, and as whom: docs/authentication.md.
+    pub(crate) struct Auth {
+        /// A key of tokens (HS256), at least 32 bytes, as from `openssl rand -base64 32`. `silverback token` signs with it. On a loopback address one
+        /// is made up where no key is configured.
+        pub(crate) secret: Option<Secret> = None, like "\"at least 32 bytes, as from: openssl rand -base64 32\"";
+        /// Where a key set (JWKS) is served.
+        pub(crate) jwks_url: Option<JwksUrl> = None, like "\"https://id.example.com/.well-known/jwks.json\"";
+        /// The least time between two requests for it because of unknown keys.
+        pub(crate) jwks_min_interval: Duration = Duration::from_secs(10);
+        /// Whom a token must be for (`aud`): a text or a list. Unset: it is not looked at.
+        pub(crate) audience: OneOrMore = OneOrMore::default(), like "\"chat\"";
+        /// Whom a token must be from (`iss`): a text or a list. Unset: it is not looked at.
+        pub(crate) issuer: OneOrMore = OneOrMore::default(), like "\"https://id.example.com\"";
+        /// How far clocks may differ. Unset: 30 s for `nbf`, and nothing for `exp`.
+        pub(crate) leeway: Option<Duration> = None, like "\"30s\"";
+        /// Claims that a token must have, with these values.
+        pub(crate) required: Required = Required::default(), like "{ tier = \"gold\" }";
+        /// How long before the end of its token a client is told; 0s is never.
+        pub(crate) expiry_warning: Duration = Duration::from_secs(60);
+        /// Further keys.
+        pub(crate) keys: Vec<KeySetting> = Vec::new();
+        pub(crate) claims: ClaimNames = ClaimNames::default();
+    }
 }
 
-/// Which claim says what.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct ClaimNames {
-    pub(crate) user: String,
-    pub(crate) device: String,
-    pub(crate) attributes: AttributeClaims,
+section! {
+    /// Which claim says what.
+    pub(crate) struct ClaimNames {
+        /// The claim with the user.
+        pub(crate) user: String = "sub".to_owned();
+        /// The claim with the device.
+        pub(crate) device: String = "device".to_owned();
+        /// The claim with the attributes, an object; or a list of claims.
+        pub(crate) attributes: AttributeClaims = AttributeClaims::Object("attributes".to_owned());
+    }
+}
+
+section! {
+    /// A key for one algorithm.
+    pub(crate) struct KeySetting {
+        /// What tokens call it.
+        pub(crate) kid: Option<String> = None, like "\"2026-11\"";
+        /// What it signs with.
+        pub(crate) algorithm: Option<Algorithm> = None, like "\"RS256\"";
+        /// Exactly one of `secret`, `public_key` and `jwk` says which key it is. This is a secret for HS256, HS384 or HS512.
+        pub(crate) secret: Option<Secret> = None, like "\"as long as the hash, or longer\"";
+        /// A file with a public key in PEM.
+        pub(crate) public_key: Option<PathBuf> = None, like "\"/etc/silverback/id.pub.pem\"";
+        /// A file with a JWK, or with a set of them.
+        pub(crate) jwk: Option<PathBuf> = None, like "\"/etc/silverback/jwks.json\"";
+    }
 }
 
 /// Where a session's attributes come from.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged, expecting = "the name of a claim, or a list of names")]
+#[derive(Debug, Clone)]
 pub(crate) enum AttributeClaims {
     /// One claim, a JSON object.
     Object(String),
@@ -60,41 +75,16 @@ pub(crate) enum AttributeClaims {
     Claims(Vec<String>),
 }
 
-/// A key for one algorithm: a secret, a file with a public key in PEM, or a file with a JWK or a set of them.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct KeySetting {
-    pub(crate) kid: Option<String>,
-    pub(crate) algorithm: Option<Algorithm>,
-    pub(crate) secret: Option<Secret>,
-    pub(crate) public_key: Option<PathBuf>,
-    pub(crate) jwk: Option<PathBuf>,
-}
-
 /// One text or a list of them.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(from = "Texts")]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct OneOrMore(pub(crate) Vec<String>);
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a text, or a list of texts")]
-enum Texts {
-    One(String),
-    More(Vec<String>),
-}
-
-impl From<Texts> for OneOrMore {
-    fn from(texts: Texts) -> Self {
-        match texts {
-            Texts::One(text) => Self(vec![text]),
-            Texts::More(texts) => Self(texts),
-        }
-    }
-}
+/// Claims and the values that they must have.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Required(pub(crate) BTreeMap<String, serde_json::Value>);
 
 /// The address of a key set. Its query, which may hold a secret, is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct JwksUrl(pub(crate) Uri);
 
 impl JwksUrl {
@@ -105,17 +95,6 @@ impl JwksUrl {
     pub(crate) fn is_local(&self) -> bool {
         let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-    }
-}
-
-impl TryFrom<String> for JwksUrl {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let uri: Uri = text.parse().map_err(|_| "it is not an address")?;
-        let is_good =
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
-        if is_good { Ok(Self(uri)) } else { Err("it is not an address with http:// or https:// and no user in it") }
     }
 }
 
@@ -131,64 +110,123 @@ impl fmt::Debug for JwksUrl {
     }
 }
 
-impl Default for Auth {
-    fn default() -> Self {
-        Self {
-            secret: None,
-            keys: Vec::new(),
-            jwks_url: None,
-            jwks_min_interval: Duration::from_secs(10),
-            audience: OneOrMore::default(),
-            issuer: OneOrMore::default(),
-            leeway: None,
-            required: BTreeMap::new(),
-            claims: ClaimNames::default(),
-            expiry_warning: Duration::from_secs(60),
-        }
-    }
-}
-
-impl Default for ClaimNames {
-    fn default() -> Self {
-        Self { user: "sub".to_owned(), device: "device".to_owned(), attributes: AttributeClaims::Object("attributes".to_owned()) }
-    }
-}
-
 impl Auth {
     /// Whether there is anything to check a token with.
     pub(crate) fn has_keys(&self) -> bool {
         self.secret.is_some() || !self.keys.is_empty() || self.jwks_url.is_some()
     }
 
-    /// What is wrong by itself, without a look at any file: the key and the problem.
-    pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        for (index, key) in self.keys.iter().enumerate() {
-            key.check().map_err(|problem| ("auth.keys", format!("has a wrong entry (number {}): {problem}", index + 1)))?;
+    /// What cannot be, without a look at any file.
+    pub(crate) fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut add = |key: &str, text: &str| problems.push(Problem::of(key, text));
+        if self.secret.as_ref().is_some_and(|secret| secret.expose().is_empty()) {
+            add("auth.secret", "is empty: set it, or take it out");
         }
         if self.jwks_min_interval < Duration::from_secs(1) {
-            return Err(("auth.jwks_min_interval", "must be at least 1s".to_owned()));
+            add("auth.jwks_min_interval", "must be at least 1s");
         }
         for (key, OneOrMore(texts)) in [("auth.audience", &self.audience), ("auth.issuer", &self.issuer)] {
             if texts.iter().any(String::is_empty) {
-                return Err((key, "has an empty text: name whom a token must be for (or from), or take it out".to_owned()));
+                add(key, "has an empty text: name whom a token must be for (or from), or take it out");
             }
         }
         if self.claims.user.is_empty() {
-            return Err(("auth.claims.user", "is empty: name the claim with the user, as in sub".to_owned()));
+            add("auth.claims.user", "is empty: name the claim with the user, as in sub");
         }
-        Ok(())
+        for (index, key) in self.keys.iter().enumerate() {
+            if let Err(text) = key.check() {
+                add(&config::number("auth.keys", index), text);
+            }
+        }
+        problems
     }
 }
 
 impl KeySetting {
     fn check(&self) -> Result<(), &'static str> {
         match (&self.secret, &self.public_key, &self.jwk) {
-            (Some(secret), None, None) if secret.expose().is_empty() => Err("its `secret` is empty"),
+            (Some(secret), None, None) if secret.expose().is_empty() => Err("has an empty `secret`"),
             (Some(_), None, None) | (None, Some(_), None) if self.algorithm.is_none() => {
-                Err("it needs an `algorithm`, as in algorithm = \"RS256\"")
+                Err("needs an `algorithm`, as in algorithm = \"RS256\"")
             }
             (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) => Ok(()),
-            _ => Err("it needs exactly one of `secret`, `public_key` (a PEM file) and `jwk` (a file with a JWK or a set of them)"),
+            _ => Err("needs exactly one of `secret`, `public_key` (a PEM file) and `jwk` (a file with a JWK or a set of them)"),
         }
+    }
+}
+
+impl Setting for JwksUrl {
+    const CURE: &'static str = "write an address with http:// or https:// and no user in it";
+
+    fn read(value: &Value) -> Option<Self> {
+        let uri: Uri = value.as_str()?.parse().ok()?;
+        let is_good =
+            matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some_and(|host| !host.as_str().contains('@'));
+        is_good.then_some(Self(uri))
+    }
+
+    fn written(&self, secrets: Secrets) -> Option<Value> {
+        Some(match secrets {
+            Secrets::Masked => self.to_string().into(),
+            Secrets::Compared => self.0.to_string().into(),
+        })
+    }
+}
+
+impl Setting for OneOrMore {
+    const CURE: &'static str = "write a text, or a list of texts";
+
+    fn read(value: &Value) -> Option<Self> {
+        String::read(value).map(|text| vec![text]).or_else(|| Vec::read(value)).map(Self)
+    }
+
+    fn written(&self, secrets: Secrets) -> Option<Value> {
+        match &*self.0 {
+            [] => None,
+            [one] => one.written(secrets),
+            more => more.to_vec().written(secrets),
+        }
+    }
+}
+
+impl Setting for AttributeClaims {
+    const CURE: &'static str = "write the name of a claim, or a list of names";
+
+    fn read(value: &Value) -> Option<Self> {
+        String::read(value).map(Self::Object).or_else(|| Vec::read(value).map(Self::Claims))
+    }
+
+    fn written(&self, secrets: Secrets) -> Option<Value> {
+        match self {
+            Self::Object(name) => name.written(secrets),
+            Self::Claims(names) => names.written(secrets),
+        }
+    }
+}
+
+impl Setting for Required {
+    const CURE: &'static str = "write claims and their values, as in { tier = \"gold\" }";
+    const IS_SCALAR: bool = false;
+
+    fn read(value: &Value) -> Option<Self> {
+        let claims = value.as_table()?.iter().map(|(name, value)| Some((name.clone(), serde_json::to_value(value).ok()?)));
+        claims.collect::<Option<_>>().map(Self)
+    }
+
+    fn written(&self, _: Secrets) -> Option<Value> {
+        Value::try_from(&self.0).ok().filter(|_| !self.0.is_empty())
+    }
+}
+
+impl Setting for Algorithm {
+    const CURE: &'static str = "write one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA";
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+
+    fn written(&self, _: Secrets) -> Option<Value> {
+        Some(format!("{self:?}").into())
     }
 }

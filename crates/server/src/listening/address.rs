@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _};
+use toml::Value;
+
+use crate::config::{Secrets, Setting};
 
 /// What a Unix socket may be used by unless it is said: its owner and its group.
 const MODE: u32 = 0o660;
@@ -54,7 +56,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
-            Self::Unix { path, .. } => write!(f, "unix:{}", path.display()),
+            Self::Unix { path, mode: MODE } => write!(f, "unix:{}", path.display()),
+            Self::Unix { path, mode } => write!(f, "unix:{}?mode={mode:o}", path.display()),
         }
     }
 }
@@ -89,24 +92,37 @@ impl Addresses {
     }
 }
 
-impl<'de> Deserialize<'de> for Addresses {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        #[serde(untagged, expecting = "an address or a list of addresses")]
-        enum Written {
-            One(String),
-            Several(Vec<String>),
+impl Setting for Addresses {
+    const CURE: &'static str = "write an IP address and a port, as in 127.0.0.1:8080, or unix:/path/to.sock, or a list of them";
+
+    fn read(value: &Value) -> Option<Self> {
+        match value {
+            Value::Array(addresses) => Self::all(addresses.iter().map(Value::as_str)),
+            value => Self::read_text(value.as_str()?),
         }
-        let parse = |text: &str| text.trim().parse();
-        let parsed: Result<Vec<_>, _> = match Written::deserialize(deserializer)? {
-            Written::One(text) => text.split(',').map(parse).collect(),
-            Written::Several(texts) => texts.iter().map(|text| parse(text)).collect(),
-        };
-        match parsed {
-            Ok(addresses) if addresses.is_empty() => Err(D::Error::custom("it has no address")),
-            Ok(addresses) => Ok(Self(addresses)),
-            Err(cure) => Err(D::Error::custom(cure)),
+    }
+
+    /// With commas in between.
+    fn read_text(text: &str) -> Option<Self> {
+        Self::all(text.split(',').map(Some))
+    }
+
+    fn written(&self, _: Secrets) -> Option<Value> {
+        match &self.0[..] {
+            [address] => Some(address.to_string().into()),
+            addresses => Some(addresses.iter().map(Address::to_string).collect::<Vec<_>>().into()),
         }
+    }
+}
+
+impl Addresses {
+    fn all<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> Option<Self> {
+        let addresses: Option<Vec<_>> = texts.map(|text| text?.trim().parse().ok()).collect();
+        addresses.filter(|addresses| !addresses.is_empty()).map(Self)
+    }
+
+    pub(crate) fn are_local(&self) -> bool {
+        self.0.iter().all(Address::is_local)
     }
 }
 
@@ -114,27 +130,20 @@ impl<'de> Deserialize<'de> for Addresses {
 mod tests {
     use super::*;
 
-    fn addresses(value: serde_json::Value) -> Result<String, String> {
-        serde_json::from_value::<Addresses>(value).map(|addresses| addresses.to_string()).map_err(|error| error.to_string())
-    }
-
     #[test]
     fn one_address_or_several_as_a_text_or_a_list() {
-        for (written, read) in [
-            (serde_json::json!("127.0.0.1:1"), "127.0.0.1:1"),
-            (serde_json::json!("127.0.0.1:1, [::1]:2,unix:/x"), "127.0.0.1:1, [::1]:2, unix:/x"),
-            (serde_json::json!(["0.0.0.0:1", "unix:/x?mode=600"]), "0.0.0.0:1, unix:/x"),
+        let read = |toml: &str| Addresses::read(&toml.parse::<toml::Table>().unwrap()["listen"]);
+        for (written, addresses) in [
+            ("\"127.0.0.1:1\"", "127.0.0.1:1"),
+            ("\"127.0.0.1:1, [::1]:2,unix:/x\"", "127.0.0.1:1, [::1]:2, unix:/x"),
+            ("[\"0.0.0.0:1\", \"unix:/x?mode=600\"]", "0.0.0.0:1, unix:/x?mode=600"),
         ] {
-            assert_eq!(addresses(written).unwrap(), read);
+            let addresses_read = read(&format!("listen = {written}")).unwrap();
+            assert_eq!(addresses_read.to_string(), addresses);
+            assert_eq!(Addresses::read(&addresses_read.written(Secrets::Masked).unwrap()), Some(addresses_read));
         }
-        for (written, cure) in [
-            (serde_json::json!("localhost"), "write an IP address and a port"),
-            (serde_json::json!(["127.0.0.1:1", ""]), "write an IP address and a port"),
-            (serde_json::json!([]), "no address"),
-            (serde_json::json!(8080), "an address or a list of addresses"),
-        ] {
-            let error = addresses(written).unwrap_err();
-            assert!(error.contains(cure), "{error}");
+        for bad in ["\"localhost\"", "[\"127.0.0.1:1\", \"\"]", "[]", "8080"] {
+            assert_eq!(read(&format!("listen = {bad}")), None, "{bad}");
         }
     }
 

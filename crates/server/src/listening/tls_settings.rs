@@ -2,29 +2,28 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use crate::config::{Problem, section, words};
 
-use crate::config::ConfigError;
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct TlsSettings {
-    /// The certificates (PEM), the server's own first.
-    pub(crate) cert: Option<PathBuf>,
-    /// The private key (PEM).
-    pub(crate) key: Option<PathBuf>,
-    pub(crate) min_version: MinVersion,
+section! {
+    /// TLS at the TCP addresses of `listen`, or of `api.listen`. The files are read again when they change, and by SIGHUP.
+    pub(crate) struct TlsSettings {
+        /// A file with the certificates (PEM), the server's own first.
+        pub(crate) cert: Option<PathBuf> = None, like "\"/etc/letsencrypt/live/example.com/fullchain.pem\"" => restart;
+        /// A file with the private key (PEM).
+        pub(crate) key: Option<PathBuf> = None, like "\"/etc/letsencrypt/live/example.com/privkey.pem\"" => restart;
+        /// The oldest version that is spoken: `1.2` or `1.3`.
+        pub(crate) min_version: MinVersion = MinVersion::Tls12 => restart;
+    }
 }
 
 /// The oldest version that is spoken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MinVersion {
-    #[default]
-    #[serde(rename = "1.2")]
     Tls12,
-    #[serde(rename = "1.3")]
     Tls13,
 }
+
+words!(MinVersion, "write \"1.2\" or \"1.3\"", { "1.2" => Self::Tls12, "1.3" => Self::Tls13 });
 
 impl TlsSettings {
     /// Whether TLS is spoken.
@@ -32,14 +31,14 @@ impl TlsSettings {
         self.cert.is_some()
     }
 
-    /// `section` is `tls` or `api.tls`.
-    pub(crate) fn check(&self, section: &'static str) -> Result<(), ConfigError> {
-        let missing = match (&self.cert, &self.key) {
-            (Some(_), None) => "key",
-            (None, Some(_)) => "cert",
-            _ => return Ok(()),
+    /// What cannot be. `section` is `tls` or `api.tls`.
+    pub(crate) fn problems(&self, section: &str) -> Option<Problem> {
+        let (set, missing) = match (&self.cert, &self.key) {
+            (Some(_), None) => ("cert", "key"),
+            (None, Some(_)) => ("key", "cert"),
+            _ => return None,
         };
-        Err(ConfigError::Key { key: section, problem: format!("has no `{missing}`: give both `cert` and `key`, or neither") })
+        Some(Problem::of(format!("{section}.{set}"), format!("has no {section}.{missing} beside it: give both, or neither")))
     }
 }
 
@@ -49,12 +48,12 @@ mod tests {
 
     #[test]
     fn a_certificate_and_its_key_go_together() {
-        let check = |cert: Option<&str>, key: Option<&str>| {
+        let problem = |cert: Option<&str>, key: Option<&str>| {
             let settings = TlsSettings { cert: cert.map(Into::into), key: key.map(Into::into), ..TlsSettings::default() };
-            settings.check("api.tls").map_err(|error| error.to_string())
+            settings.problems("api.tls").map(|problem| problem.key)
         };
-        assert!(check(None, None).is_ok() && check(Some("c"), Some("k")).is_ok());
-        assert_eq!(check(Some("c"), None).unwrap_err(), "api.tls has no `key`: give both `cert` and `key`, or neither");
-        assert_eq!(check(None, Some("k")).unwrap_err(), "api.tls has no `cert`: give both `cert` and `key`, or neither");
+        assert_eq!((problem(None, None), problem(Some("c"), Some("k"))), (None, None));
+        assert_eq!(problem(Some("c"), None).as_deref(), Some("api.tls.cert"));
+        assert_eq!(problem(None, Some("k")).as_deref(), Some("api.tls.key"));
     }
 }

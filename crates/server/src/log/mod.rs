@@ -11,13 +11,13 @@ use std::error::Error;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::fmt::layer;
-use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry};
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
+use crate::config::words;
 use crate::traces;
 
 use limit::Limited;
@@ -27,25 +27,24 @@ pub(crate) use limit::{Limit, tell_left_out};
 pub(crate) const SESSIONS: &str = "silverback_server::sessions";
 
 /// How a line looks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
-    #[default]
     Text,
     Json,
 }
 
+words!(Format, "write \"text\" or \"json\"", { "text" => Self::Text, "json" => Self::Json });
+
 /// Something else that is told what happens.
 pub(crate) type More = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Begins to log. `filter_text` is a level, or a filter of tracing's.
-pub(crate) fn start(filter_text: &str, format: Format, more: Option<More>) -> Result<Arc<Limit>, Box<dyn Error>> {
-    let filter = EnvFilter::try_new(filter_text).map_err(|error| {
-        format!("SILVERBACK_LOG (`log`) {filter_text:?} is not a log filter: {error}; write error, warn, info, debug or trace")
-    })?;
-    if let Some(word) = unknown_level(filter_text) {
-        return Err(format!("SILVERBACK_LOG (`log`) {word:?} is not a level: write error, warn, info, debug or trace").into());
-    }
+/// What is logged, which can be changed.
+#[derive(Clone)]
+pub(crate) struct LogFilter(reload::Handle<EnvFilter, Layered<Option<More>, Registry>>);
+
+/// Begins to log. `filter` is a level, or a filter of tracing's.
+pub(crate) fn start(filter: &str, format: Format, more: Option<More>) -> Result<(LogFilter, Arc<Limit>), Box<dyn Error>> {
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
     let limit = Arc::new(Limit::default());
     let lines = layer().with_writer(std::io::stderr).with_target(false).log_internal_errors(false);
     let lines = match format {
@@ -60,25 +59,15 @@ pub(crate) fn start(filter_text: &str, format: Format, more: Option<More>) -> Re
     };
     let filter = filter.and(filter_fn(|metadata| metadata.target() != traces::TARGET));
     tracing_subscriber::registry().with(more).with(lines.with_filter(filter)).init();
-    Ok(limit)
+    Ok((LogFilter(handle), limit))
 }
 
-/// A word of a log filter that stands where a level belongs and is none. Left to itself the filter would take it for a module's name and
-/// log nothing at all.
-fn unknown_level(filter: &str) -> Option<&str> {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_known = |word: &str| word.contains('=') || LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
-    filter.split(',').map(str::trim).find(|word| !is_known(word))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_word_that_is_no_level_is_found_in_a_filter() {
-        assert_eq!(unknown_level("verbose"), Some("verbose"));
-        assert_eq!(unknown_level("info,silverback_hub=debug, xx"), Some("xx"));
-        assert_eq!(unknown_level("INFO,silverback_hub=debug"), None);
+impl LogFilter {
+    /// A filter that was checked is never refused.
+    pub(crate) fn replace(&self, filter: &str) {
+        let replaced = EnvFilter::try_new(filter).map(|filter| self.0.reload(filter));
+        if !matches!(replaced, Ok(Ok(()))) {
+            tracing::warn!(filter, "the log's filter could not be changed");
+        }
     }
 }

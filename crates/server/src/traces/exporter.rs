@@ -62,7 +62,7 @@ impl Traces {
         let exporter = exporter.with_protocol(Protocol::HttpBinary).with_timeout(WITHIN).with_endpoint(endpoint).build()?;
         let resource = Resource::builder_empty().with_service_name("silverback");
         let resource = resource.with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION"))).build();
-        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample)));
+        let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample.0)));
         let provider = SdkTracerProvider::builder().with_resource(resource).with_sampler(sampler).with_batch_exporter(exporter).build();
         Ok(Some(Self(provider)))
     }

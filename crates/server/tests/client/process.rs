@@ -23,8 +23,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port of loopback, with a log that keeps nothing back, and a drain that closes all at once.
     pub(crate) fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut command = command(&[("SILVERBACK_LOG", "trace"), ("SILVERBACK_DRAIN_OVER", "0s")]);
-        Self::spawn(command.envs(environment.iter().copied()).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments))
+        let at_once = [("SILVERBACK_LOG", "trace"), ("SILVERBACK_DRAIN_OVER", "0s")];
+        Self::start_as_configured(&[&at_once[..], environment].concat(), arguments)
+    }
+
+    /// Starts it on a free port of loopback, with nothing but what is configured.
+    pub(crate) fn start_as_configured(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+        Self::spawn(command(environment).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments))
     }
 
     /// Starts what becomes a server.

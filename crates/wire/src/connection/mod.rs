@@ -350,6 +350,10 @@ impl Connection {
             self.act_on(*end, now);
             return None;
         }
+        if self.reader.is_done() {
+            self.late_at = None;
+            return None;
+        }
         let decompressor = self.deflate.as_deref_mut().map(|codec| &mut codec.decompressor);
         let announced = match self.reader.next(self.role, &self.config, decompressor) {
             Ok(None) => {

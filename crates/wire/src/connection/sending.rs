@@ -18,7 +18,9 @@ impl Connection {
     /// [`NotSent`] gives the message back once this end has sent Close or the connection has ended, and while another message is being sent in
     /// parts.
     pub fn send(&mut self, message: Message) -> Result<(), NotSent> {
-        let message = self.judge_whole(message)?;
+        if let Some(refused) = self.refusal() {
+            return Err(refused(message));
+        }
         self.sent_messages += 1;
         let opcode = message.opcode();
         let (role, transmit) = (self.role, &mut self.transmit);
@@ -101,7 +103,10 @@ impl Connection {
     /// # Ok::<(), silverback_wire::NotSent>(())
     /// ```
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), NotSent> {
-        let message = self.judge_whole(prepared.message().clone())?;
+        let message = prepared.message();
+        if let Some(refused) = self.refusal() {
+            return Err(refused(message.clone()));
+        }
         self.sent_messages += 1;
         let compressor = self.deflate.as_deref_mut().map(|codec| &mut codec.compressor);
         let compressed = compressor.filter(|compressor| compressor.wants(message.len())).and_then(|compressor| {
@@ -110,8 +115,8 @@ impl Connection {
             Some(compressed)
         });
         match (self.role, compressed) {
-            (Role::Server, Some(compressed)) => self.transmit.encoded(compressed.frame),
-            (Role::Server, None) => self.transmit.encoded(prepared.plain().clone()),
+            (Role::Server, Some(compressed)) => self.transmit.encoded(&compressed.frame),
+            (Role::Server, None) => self.transmit.encoded(prepared.plain()),
             (Role::Client, Some(compressed)) => {
                 self.transmit.copied_frame(self.role, Header::compressed(message.opcode()), compressed.payload());
             }
@@ -120,11 +125,13 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn judge_whole(&self, message: Message) -> Result<Message, NotSent> {
+    /// Why no whole message can be sent now.
+    #[inline]
+    fn refusal(&self) -> Option<fn(Message) -> NotSent> {
         match self.sending {
-            _ if !self.is_open() => Err(NotSent::Closed(message)),
-            Some(_) => Err(NotSent::InsideMessage(message)),
-            None => Ok(message),
+            _ if !self.is_open() => Some(NotSent::Closed),
+            Some(_) => Some(NotSent::InsideMessage),
+            None => None,
         }
     }
 
@@ -164,7 +171,8 @@ impl Connection {
         Some(&mut self.transmit)
     }
 
-    /// Tells that bytes wait which the transport does not take, or does not pass on, now. If it takes none of them for
+    /// Tells that bytes wait which the transport does not take, or does not pass on, now. From here on they are held in no more memory than
+    /// they need. If it takes none of them for
     /// [`write_timeout`](crate::Config::write_timeout), the connection has ended, unless [`transmit_flowing`](Self::transmit_flowing) was called before.
     ///
     /// ```
@@ -180,6 +188,7 @@ impl Connection {
     /// # Ok::<(), silverback_wire::NotSent>(())
     /// ```
     pub fn transmit_blocked(&mut self, now: Instant) {
+        self.transmit.blocked();
         if self.config.write_timeout.is_some() && self.is_open() {
             let (config, opened) = (&self.config, self.opened);
             self.deadlines.get_or_insert_with(|| Box::new(Deadlines::new(config, opened))).blocked(self.transmit.taken(), now);
