@@ -71,12 +71,16 @@ async fn five_thousand_clients_leave_evenly_over_the_window_and_the_api_answers_
     assert_eq!(ends.iter().filter(|end| end.code == 1012).count(), CLIENTS, "all were told that the server restarts");
     assert_eq!(hints.len(), CLIENTS, "and when to come back");
     assert!(answers > 0 && status.code() == Some(0), "{status}");
-    // A tenth belongs in each second. A machine that is busy may be late with some.
-    let first_half: usize = seconds.iter().take(5).sum();
-    assert!((CLIENTS / 4..=CLIENTS * 3 / 4).contains(&first_half), "{seconds:?}");
-    assert!(seconds.iter().take(10).filter(|closes| **closes >= CLIENTS / 50).count() >= 7, "{seconds:?}");
-    assert!(seconds.iter().all(|closes| *closes <= CLIENTS * 2 / 5), "{seconds:?}");
-    assert!(tenths.len() <= 10 + 1 && tenths.iter().take(10).all(|hints| (CLIENTS / 20..CLIENTS / 5).contains(hints)), "{tenths:?}");
+    // A tenth belongs in each second. Whatever else the machine does, it may be late with some, and is never early.
+    let so_far = seconds.iter().scan(0, |so_far, closes| {
+        *so_far += closes;
+        Some(*so_far)
+    });
+    for (second, closed) in so_far.enumerate().take(10) {
+        assert!(closed <= CLIENTS * (second + 1) / 10 + 1, "{closed} were closed in {} s: {seconds:?}", second + 1);
+    }
+    assert!(seconds.iter().take(5).sum::<usize>() > CLIENTS / 20, "nobody was closed before the end of the window: {seconds:?}");
+    assert!(tenths.len() <= 11 && tenths.iter().take(10).all(|hints| (CLIENTS / 20..CLIENTS / 5).contains(hints)), "{tenths:?}");
     Ok(())
 }
 
