@@ -3,16 +3,12 @@
 use std::sync::Arc;
 
 use axum::Router;
-use futures_util::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::listening::{Accepted, Bound, Remote, Serves};
+use crate::listening::{Accepted, Bound, Listener, Remote, Serves, Tls};
 use crate::routes::{App, router};
 use crate::shards::Shards;
 use crate::{accept, front};
-
-/// How many connections may wait before a door, as tokio has it.
-const BACKLOG: usize = 1024;
 
 /// All doors of a server. They close with this value.
 pub(crate) struct Doors {
@@ -47,44 +43,53 @@ impl Doors {
 }
 
 struct Door {
-    bound: Bound,
+    listener: Listener,
+    is_inherited: bool,
     closes_early: bool,
-    app: App,
-    router: Router,
-    shards: Arc<Shards>,
+    inside: Inside,
 }
 
 impl Door {
     /// One that only new clients come by closes when the server is about to leave: a proxy then tries another server. So does one that a later process
     /// opens again. The others have the API behind them, which is needed as long as there are sessions.
     fn new(bound: Bound, app: &App, shards: Arc<Shards>) -> Self {
-        let closes_early = bound.serves == Serves::Clients || (bound.is_inherited && !bound.is_for_api);
-        let app = App { is_tls: bound.tls.is_some(), ..app.clone() };
-        let router = router(app.clone(), bound.serves);
-        Self { bound, closes_early, app, router, shards }
+        let Bound { listener, serves, is_for_api, is_inherited, tls, .. } = bound;
+        let closes_early = serves == Serves::Clients || (is_inherited && !is_for_api);
+        let app = App { is_tls: tls.is_some(), ..app.clone() };
+        let router = router(app.clone(), serves);
+        Self { listener, is_inherited, closes_early, inside: Inside { tls, app, router, shards } }
     }
 
     /// Lets connections in until nobody is to come by this door any more.
     async fn open(self) {
-        let is_to_close = if self.closes_early { &self.app.draining.leaving } else { &self.app.stopping };
+        let Self { listener, is_inherited, closes_early, inside } = self;
+        let is_to_close = if closes_early { &inside.app.draining.leaving } else { &inside.app.stopping };
         loop {
             tokio::select! {
                 () = is_to_close.cancelled() => break,
-                (stream, remote) = accept::next(|| self.bound.listener.accept()) => self.let_in(stream, remote),
+                (stream, remote) = accept::next(|| listener.accept()) => inside.let_in(stream, remote),
             }
         }
-        if self.bound.is_inherited {
+        if is_inherited {
             return; // whoever waits is let in by the next process
         }
-        // Whoever waits is let in now: the system would reset it.
-        for _ in 0..BACKLOG {
-            let Some((stream, remote)) = accept::next(|| self.bound.listener.accept()).now_or_never() else { break };
-            self.let_in(stream, remote);
+        for (stream, remote) in listener.close() {
+            inside.let_in(stream, remote);
         }
     }
+}
 
+/// What is behind a door.
+struct Inside {
+    tls: Option<Tls>,
+    app: App,
+    router: Router,
+    shards: Arc<Shards>,
+}
+
+impl Inside {
     fn let_in(&self, stream: Accepted, remote: Remote) {
-        let (tls, app, router) = (self.bound.tls.clone(), self.app.clone(), self.router.clone());
+        let (tls, app, router) = (self.tls.clone(), self.app.clone(), self.router.clone());
         let serve = move |stream| front::serve(stream, remote, tls, app, router);
         match stream {
             Accepted::Tcp(stream) => self.shards.spawn(&self.app.tasks, stream, |stream| serve(Accepted::Tcp(stream))),

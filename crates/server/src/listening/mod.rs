@@ -17,7 +17,7 @@ mod unix;
 pub(crate) use address::{Address, Addresses};
 pub(crate) use bind::{Bound, Serves, bind, exposed};
 pub(crate) use inherited::Inherited;
-pub(crate) use listener::Accepted;
+pub(crate) use listener::{Accepted, Listener};
 pub(crate) use remote::Remote;
 pub(crate) use tls::Tls;
 pub(crate) use tls_settings::TlsSettings;
