@@ -90,8 +90,9 @@ struct Inside {
 impl Inside {
     fn let_in(&self, stream: Accepted, remote: Remote) {
         let Some(socket) = self.app.bounds.socket() else { return };
+        let turn = self.app.bounds.turn(&self.app.live.now().config.limits); // in the order in which they come
         let (tls, app, router) = (self.tls.clone(), self.app.clone(), self.router.clone());
-        let serve = move |stream| front::serve(stream, remote, tls, socket, app, router);
+        let serve = move |stream| front::serve(stream, remote, tls, socket, turn, app, router);
         match stream {
             Accepted::Tcp(stream) => self.shards.spawn(&self.app.tasks, stream, |stream| serve(Accepted::Tcp(stream))),
             Accepted::Unix(_) => drop(self.app.tasks.spawn(serve(stream))),

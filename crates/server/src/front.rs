@@ -41,8 +41,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(2);
 const LAST_REQUEST: Duration = Duration::from_millis(500);
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(accepted: Accepted, peer: Remote, tls: Option<Tls>, socket: Socket, app: App, router: Router) {
-    let turn = app.bounds.turn(&app.live.now().config.limits);
+pub(crate) async fn serve(accepted: Accepted, peer: Remote, tls: Option<Tls>, socket: Socket, turn: Turn, app: App, router: Router) {
     let mut visit = Visit { peer, socket, turn, app, router };
     match accepted {
         Accepted::Unix(stream) => visit.serve(stream).await,

@@ -312,7 +312,7 @@ fn a_server_that_stops_while_the_back_end_is_down_leaves_its_ends_to_the_next() 
     let before = back_end.wait_for("ended", 1).len();
     let _server = hooked(&back_end.configuration(""), &spool);
     let end = back_end.wait_for("ended", before + 1).pop().unwrap().json();
-    assert_eq!(end["report"]["sent"]["code"], 1001);
+    assert_eq!(end["report"]["sent"]["code"], 1012);
 }
 
 #[test]

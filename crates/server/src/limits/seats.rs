@@ -205,7 +205,7 @@ mod tests {
         let bounds = Bounds::new(1000);
         let _stays = seat(&bounds, "192.0.2.1", &limits).unwrap();
         for number in 0..50_000_u32 {
-            let _ = bounds.seat(IpAddr::from(number.to_be_bytes()), &limits);
+            let _ = bounds.seat(Some(IpAddr::from(number.to_be_bytes())), &limits);
             tokio::time::advance(Duration::from_millis(10)).await;
         }
         let taken = bounds.inner().seats.0.lock().unwrap();
