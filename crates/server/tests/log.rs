@@ -57,9 +57,8 @@ fn a_flood_of_refusals_is_a_few_lines_and_a_count() {
     }
     server.signal(Signal::TERM);
     let (_, _, log) = server.ended();
-    let lines = log.matches("a handshake was refused remote=").count();
-    let counts =
-        log.lines().filter_map(|line| line.split_once("lines=\"a handshake was refused\" left_out=")?.1.trim().parse::<usize>().ok());
+    let lines = log.lines().filter(|line| line.contains("a handshake was refused") && line.contains("remote=")).count();
+    let counts = log.lines().filter_map(|line| line.split_once("left_out=")?.1.split_whitespace().next()?.parse::<usize>().ok());
     let left_out: usize = counts.sum();
     assert_eq!(lines + left_out, FLOOD, "{log}");
     assert!(left_out > 0, "{lines} lines were not too many");
