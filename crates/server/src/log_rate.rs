@@ -36,6 +36,12 @@ impl LogRate {
         self.rest_at(Instant::now())
     }
 
+    /// How many were left out, though more may follow: at the end.
+    pub(crate) fn all_the_rest(&self) -> Option<u64> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.left_out > 0).then(|| std::mem::take(&mut state.left_out))
+    }
+
     fn rest_at(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = state.began.is_none_or(|began| now.saturating_duration_since(began) >= self.period);

@@ -64,11 +64,11 @@ impl Bounds {
             loop {
                 looks.tick().await;
                 self.0.memory.watch(memory_limit());
-                refusals::tell_the_rest();
+                refusals::tell_the_rest(LogRate::rest);
             }
         };
         stopping.run_until_cancelled(again).await;
-        refusals::tell_the_rest();
+        refusals::tell_the_rest(LogRate::all_the_rest);
     }
 
     /// Counts a socket that was accepted. `None` where there are so many that the process would soon have no descriptor left; then the socket is to be

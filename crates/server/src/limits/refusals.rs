@@ -36,9 +36,9 @@ pub(crate) fn refused(what: Refused, remote: impl fmt::Display, refusal: &Refusa
 }
 
 /// Tells how many lines were left out, where no other line has told it.
-pub(super) fn tell_the_rest() {
+pub(super) fn tell_the_rest(rest: fn(&LogRate) -> Option<u64>) {
     let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
-    let rest: Vec<_> = logged.iter().filter_map(|(cause, rate)| Some((*cause, rate.rest()?))).collect();
+    let rest: Vec<_> = logged.iter().filter_map(|(cause, rate)| Some((*cause, rest(rate)?))).collect();
     drop(logged);
     for (cause, left_out) in rest {
         tracing::info!(cause, left_out, "more was refused");

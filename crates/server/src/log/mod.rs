@@ -11,9 +11,9 @@ use std::error::Error;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::layer;
-use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
+use tracing_subscriber::layer::{Identity, Layer, Layered, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, reload};
 
@@ -40,7 +40,7 @@ pub(crate) type More = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// What is logged, which can be changed.
 #[derive(Clone)]
-pub(crate) struct LogFilter(reload::Handle<EnvFilter, Layered<Option<More>, Registry>>);
+pub(crate) struct LogFilter(reload::Handle<EnvFilter, Layered<More, Registry>>);
 
 /// Begins to log. `filter` is a level, or a filter of tracing's.
 pub(crate) fn start(filter: &str, format: Format, more: Option<More>) -> Result<(LogFilter, Arc<Limit>), Box<dyn Error>> {
@@ -58,6 +58,8 @@ pub(crate) fn start(filter: &str, format: Format, more: Option<More>) -> Result<
         }
     };
     let filter = filter.and(filter_fn(|metadata| metadata.target() != traces::TARGET));
+    // Nobody instead of `None`, which would have every span made although nobody hears of it.
+    let more = more.unwrap_or_else(|| Identity::new().with_filter(LevelFilter::OFF).boxed());
     tracing_subscriber::registry().with(more).with(lines.with_filter(filter)).init();
     Ok((LogFilter(handle), limit))
 }
