@@ -533,20 +533,22 @@ impl Outbox {
         }
     }
 
-    /// Notes how far the transport has come. Tells whether somebody still waits for more.
+    /// Notes how far the transport has come. Tells whether it is to be told of more: until all is written, for who has been
+    /// woken may find that theirs is not, and wait again.
     pub(crate) fn note_written(&mut self, written: Written, later: &mut Later) -> bool {
         self.is_flush_new = false;
-        match self.milestone {
-            Some((count, end)) if end <= written.taken => self.written = count,
-            _ => return !self.for_written.is_empty(),
+        if let Some((count, end)) = self.milestone
+            && end <= written.taken
+        {
+            self.written = count;
+            let pulled = self.pulled();
+            self.milestone = (pulled > self.written).then_some((pulled, written.end));
+            if written.taken == written.end {
+                (self.written, self.milestone) = (pulled, None);
+            }
+            self.for_written.wake_all(later);
         }
-        let pulled = self.pulled();
-        self.milestone = (pulled > self.written).then_some((pulled, written.end));
-        if written.taken == written.end {
-            (self.written, self.milestone) = (pulled, None);
-        }
-        self.for_written.wake_all(later);
-        false
+        self.written < self.queued
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
