@@ -35,7 +35,7 @@ pub(crate) struct Outbox {
     /// Messages and further parts ever queued, and those of them that are with the kernel.
     queued: u64,
     written: u64,
-    /// So many of them will be when the transport has taken everything up to this byte.
+    /// So many of them will be when the transport has taken everything up to this byte, or [`UNKNOWN`] while they are being encoded.
     milestone: Option<(u64, u64)>,
     /// Messages that were queued and made room for others.
     dropped: u64,
@@ -77,6 +77,9 @@ pub(crate) struct Batch {
     contents: [Option<Content>; 16],
     len: usize,
 }
+
+/// No transport comes so far.
+const UNKNOWN: u64 = u64::MAX;
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
@@ -453,6 +456,9 @@ impl Outbox {
             batch.contents[batch.len] = Some(content);
             batch.len += 1;
         }
+        if batch.len > 0 && self.milestone.is_none() {
+            self.milestone = Some((self.pulled(), UNKNOWN));
+        }
     }
 
     fn take_one(&mut self, connection: &Connection, batch: &Batch) -> Option<Content> {
@@ -475,7 +481,7 @@ impl Outbox {
 
     /// Everything that was taken is encoded, and ends at byte `end` of all that is ever written.
     pub(crate) fn pulled_until(&mut self, end: u64, later: &mut Later) {
-        if self.milestone.is_none() {
+        if let Some((_, UNKNOWN)) = self.milestone {
             self.milestone = Some((self.pulled(), end));
         }
         if !self.is_closing() {

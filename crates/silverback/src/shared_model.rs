@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
@@ -40,12 +41,17 @@ fn drive_slowly(shared: &Shared, step: usize, is_done: impl Fn(&Connection) -> b
         shared.rise();
         loop {
             shared.pull(&mut connection, MOST, now);
-            while let Some(out) = connection.poll_transmit() {
-                bytes::Buf::advance(out, step.min(bytes::Buf::remaining(out)));
+            let is_done = loop {
+                if let Some(out) = connection.poll_transmit() {
+                    bytes::Buf::advance(out, step.min(bytes::Buf::remaining(out)));
+                }
+                let is_done = is_done(&connection); // in front of what others learn
                 shared.note_written(connection.written());
-            }
-            shared.note_written(connection.written());
-            if is_done(&connection) {
+                if connection.transmit_len() == 0 {
+                    break is_done;
+                }
+            };
+            if is_done {
                 return Poll::Ready(());
             }
             if shared.park_for_outbox(&connection, MOST, false, cx) {
@@ -135,6 +141,30 @@ fn a_flush_that_is_woken_before_all_is_written_waits_for_the_rest() {
         });
         drive_slowly(&shared, 3, |connection| !connection.is_open());
         assert!(flushing.join().is_ok());
+    });
+}
+
+#[test]
+fn a_message_that_is_given_up_ends_no_flush_of_what_is_being_encoded() {
+    model(|| {
+        let shared = Shared::new(QueueLimits { messages: 2, ..ONE }, ONE);
+        assert!(shared.push("a".into()).is_ok());
+        let taken = Arc::new(AtomicU64::new(0));
+        let giving_up = thread::spawn({
+            let (shared, taken) = (shared.clone(), taken.clone());
+            move || {
+                let part = Part { piece: Message::text("part"), is_last: false };
+                assert!(block_on(shared.push_or_wait(Content::FirstPart(part))).is_ok());
+                shared.abandon_message(); // if it is on its way by now, this ends the connection
+                assert!(!block_on(shared.flush()) || taken.load(Ordering::Relaxed) >= 3, "the frame of the first has 3 bytes");
+                close(&shared);
+            }
+        });
+        drive(&shared, |connection| {
+            taken.store(connection.written().taken, Ordering::Relaxed);
+            !connection.is_open()
+        });
+        assert!(giving_up.join().is_ok());
     });
 }
 
