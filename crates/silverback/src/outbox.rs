@@ -306,8 +306,8 @@ impl Outbox {
         if let Some(item) = begun.and_then(|at| self.items.remove(at)) {
             self.bytes -= item.content.len();
             later.drop_message(item.content);
-            if self.milestone.is_none() {
-                self.written = self.pulled(); // nothing that is on its way will tell
+            if self.milestone.is_none() && self.items.is_empty() {
+                self.written = self.pulled(); // nothing that is on its way, or will be, can tell
                 self.for_written.wake_all(later);
             }
             return self.wake_next(later);
