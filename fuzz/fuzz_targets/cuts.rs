@@ -1,4 +1,5 @@
-//! How bytes were cut on their way, when they are read, and where to, changes nothing: not what arrives, not what is written, not how it ends.
+//! How bytes were cut on their way, when they are read, and where to, changes nothing: not what arrives, not what is written, not how it
+//! ends.
 
 #![no_main]
 
