@@ -1,9 +1,7 @@
 //! The next connection of a listener.
 
-use std::net::SocketAddr;
+use std::io;
 use std::time::Duration;
-
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::log_rate::LogRate;
 
@@ -15,10 +13,10 @@ static FAILED: LogRate = LogRate::every(Duration::from_secs(1));
 /// Waits for the next connection. A failure (most likely we are out of descriptors) is logged and waited out: those who queue are served when
 /// others have left.
 ///
-/// Cancel-safe.
-pub(crate) async fn next(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+/// Cancel-safe if `accept` is.
+pub(crate) async fn next<A, F: Future<Output = io::Result<A>>>(accept: impl Fn() -> F) -> A {
     loop {
-        match listener.accept().await {
+        match accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
                 if let Some(left_out) = FAILED.allows() {

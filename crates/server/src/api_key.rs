@@ -13,8 +13,8 @@ use subtle::{ConditionallySelectable, ConstantTimeEq};
 use crate::config::Secret;
 use crate::identity::bearer;
 use crate::limits::{Refused, refused};
+use crate::listening::Remote;
 use crate::live::Live;
-use crate::routes::Remote;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Ne
     match gate.live.now().keys.check(request.headers(), gate.right) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
-            let remote = request.extensions().get::<Remote>().map(|remote| remote.0.to_string());
+            let remote = request.extensions().get::<Remote>().map(Remote::to_string);
             refused(Refused::ApiRequest, remote.as_deref().unwrap_or("(unknown)"), &refusal);
             refusal.problem().into_response()
         }

@@ -4,6 +4,7 @@ use toml::Value;
 
 use crate::api_key::{Keys, Right};
 use crate::config::{self, Problem, Secret, Secrets, Setting, section};
+use crate::listening::{Addresses, TlsSettings};
 
 /// The least bytes of a key, where anybody can try.
 const SHORTEST: usize = 16;
@@ -13,8 +14,11 @@ section! {
     pub(crate) struct Api {
         /// The key that may do everything, at least 16 bytes. On a loopback address one is made up where none is configured.
         pub(crate) key: Option<Secret> = None, like "\"at-least-16-bytes\"";
+        /// Addresses of their own for the API, the console and the metrics, which then are nowhere else.
+        pub(crate) listen: Option<Addresses> = None, like "\"127.0.0.1:8081\"" => restart;
         /// Keys that may do some things.
         pub(crate) keys: Vec<ApiKey> = Vec::new();
+        pub(crate) tls: TlsSettings = TlsSettings::default();
     }
 }
 
@@ -73,6 +77,11 @@ impl Api {
             _ => None,
         });
         let mut problems: Vec<_> = master.map(|text| Problem::of("api.key", text)).into_iter().collect();
+        problems.extend(self.tls.problems("api.tls"));
+        if self.listen.is_none() && self.tls.is_on() {
+            let text = "is for the addresses of api.listen, and there are none: set api.listen, or use tls.cert and tls.key";
+            problems.push(Problem::of("api.tls.cert", text));
+        }
         for (index, ApiKey { key, rights, name }) in self.keys.iter().enumerate() {
             let text = match key.expose() {
                 "" => "has an empty `key`",

@@ -11,6 +11,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Flag, Layers};
 use crate::limits::{self, Bounds};
+use crate::listening::{Address, Addresses, Inherited};
+use crate::serve::Start;
+use crate::traces::Traces;
 use crate::why::{self, About};
 use crate::{auth, echo, log, process, serve};
 
@@ -50,9 +53,9 @@ struct Settings {
     /// A configuration file (TOML). The environment overrides it, flags override both
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDRESS", value_parser = config::parse_address)]
-    listen: Option<SocketAddr>,
+    /// The address to listen on, as in 0.0.0.0:8080 or unix:/run/silverback.sock; may be repeated [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = config::parse_listen)]
+    listen: Vec<Address>,
     /// Lets clients without a token in, each as a user `anonymous-…` of its own
     #[arg(long)]
     allow_anonymous: bool,
@@ -134,7 +137,7 @@ impl Settings {
         let Self { config, listen, allow_anonymous, origins } = self;
         let flag = |name, key, value: String| Flag { name, key, value };
         let mut layers = Layers::of(config);
-        layers.flags.extend(listen.map(|listen| flag("--listen", "listen", listen.to_string())));
+        layers.flags.extend((!listen.is_empty()).then(|| flag("--listen", "listen", Addresses(listen).to_string())));
         layers.flags.extend(allow_anonymous.then(|| flag("--allow-anonymous", "allow_anonymous", true.to_string())));
         layers.flags.extend(origins.into_iter().map(|origin| flag("--origin", "origins", origin)));
         layers
@@ -146,15 +149,20 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
         Command::Serve(arguments) => {
             let layers = arguments.settings.layers();
             let loaded = layers.load()?;
-            let log = log::start(&loaded.config.log)?;
+            let inherited = Inherited::take()?; // before there are other threads
+            let runtime = process::runtime()?;
+            let within = runtime.enter();
+            let traces = Traces::start(&loaded.config.otlp)?;
+            let (log, limit) = log::start(&loaded.config.log, loaded.config.log_format, traces.as_ref().map(Traces::layer))?;
+            drop(within);
             let bounds = Bounds::new(limits::raise_descriptor_limit());
-            process::block_on(serve::serve(loaded, layers, log, bounds))?
+            runtime.block_on(serve::serve(loaded, layers, Start { inherited, traces, log, limit, bounds }))
         }
         Command::Config(Config::Check(settings)) => config::check(&settings.layers()),
         Command::Config(Config::Print(settings)) => config::print(&settings.layers()),
         Command::Config(Config::Example) => config::example(),
         Command::Echo(arguments) => {
-            log::start(&config::log_filter()?)?;
+            log::start(&config::log_filter()?, log::Format::Text, None)?;
             limits::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }

@@ -29,7 +29,7 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
     loop {
         tokio::select! {
             _ = &mut stopped => return Ok(()),
-            (stream, _) = accept::next(&listener) => {
+            (stream, _) = accept::next(|| listener.accept()) => {
                 let upgrader = upgrader.clone();
                 shards.spawn(&tasks, stream, |stream| serve(upgrader, stream));
             }

@@ -9,10 +9,14 @@ use axum::response::{IntoResponse, Sse};
 use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use silverback_hub::{Event, Missed, Subscription};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::json::{MessageJson, ReportJson, SessionJson, timestamp};
 use crate::routes::App;
+
+/// How long the last events may take, once no session is left.
+const LAST_EVENT: Duration = Duration::from_millis(500);
 
 /// Tells what happens, as it happens: server-sent events.
 #[utoipa::path(
@@ -37,7 +41,8 @@ async fn next((mut subscription, everybody_gone): Place) -> Option<(Result<SseEv
     let next = tokio::select! {
         biased; // what has happened is told before the stream ends
         next = subscription.next() => next?,
-        () = everybody_gone.cancelled() => return None,
+        // Who has left is told of a moment later.
+        () = everybody_gone.cancelled() => timeout(LAST_EVENT, subscription.next()).await.ok()??,
     };
     let (name, mut data) = match next {
         Ok(event) => describe(&event),

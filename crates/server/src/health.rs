@@ -1,7 +1,5 @@
 //! Whether the server lives, and whether it wants more clients.
 
-use std::sync::atomic::Ordering;
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -31,9 +29,9 @@ async fn live() -> &'static str {
     responses((status = 200, body = String, content_type = "text/plain", description = "`ready`"), (status = 503)),
 )]
 async fn ready(State(app): State<App>) -> Response {
-    let (cause, title) = if app.stopping.is_cancelled() {
+    let (cause, title) = if app.draining.leaving.is_cancelled() {
         ("stopping", "this server is stopping")
-    } else if app.has_drained.load(Ordering::Relaxed) || app.hub.is_draining() {
+    } else if app.draining.has_begun() {
         ("draining", "this server is draining, and takes no new clients until it is started again")
     } else {
         return "ready\n".into_response();

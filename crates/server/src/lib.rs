@@ -1,9 +1,9 @@
 //! The server `silverback`: what its binary runs.
 //!
 //! ```text
-//!   a connection ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
-//!                           │              └─ hooks: the back end is asked first, and told of all that follows
-//!                           └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
+//!   a connection ─▶ door ─▶ front ──┬─ GET /ws ──▶ identity (the token) ─▶ auth (whose it is) ─▶ hub session, for as long as the token is good
+//!                                   │              └─ hooks: the back end is asked first, and told of all that follows
+//!                                   └─ the rest ─▶ routes: api (behind the keys), metrics, console, health
 //! ```
 //!
 //! Where to start reading: `cli.rs` (the commands), then `serve.rs` and `front.rs`.
@@ -16,6 +16,9 @@ mod auth;
 mod cli;
 mod config;
 mod console;
+mod door;
+mod drain_settings;
+mod draining;
 mod echo;
 mod events;
 mod front;
@@ -26,12 +29,14 @@ mod identity;
 mod json;
 mod life;
 mod limits;
+mod listening;
 mod live;
 mod log;
 mod log_rate;
 mod media;
 mod metrics;
 mod openapi;
+mod otlp_settings;
 mod outgoing;
 mod process;
 mod proxies;
@@ -41,8 +46,10 @@ mod routes;
 mod serve;
 mod shards;
 mod socket;
+mod stop;
 mod term;
 mod timeline_json;
+mod traces;
 mod welcome;
 mod why;
 

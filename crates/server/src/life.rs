@@ -4,15 +4,19 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use silverback::{CloseCode, HandlerResult, Message, Sender};
+use silverback::{CloseCode, CloseReport, HandlerResult, Message, Sender};
 use silverback_hub::{Notes, Session, SessionInfo, SessionReceiver};
+use tracing::Span;
+use tracing::field::display;
 
 use crate::auth::{Authenticator, TokenError, written};
 use crate::hooks::{Line, Told};
 use crate::identity::Presented;
 use crate::limits::Pace;
+use crate::log::SESSIONS;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
+use crate::traces;
 
 /// The token has expired. Codes from 4000 on are an application's (RFC 6455, 7.4.2); this one reads like HTTP's 401.
 const TOKEN_EXPIRED: u16 = 4401;
@@ -51,15 +55,37 @@ pub(crate) fn run<P>(
     auth: Option<Arc<Authenticator>>,
 ) -> impl Future<Output = ()> {
     let info = session.info().clone();
+    let span = traces::session(info.id, &info.identity.user);
     let lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
     let life = session.run(|tx, rx| listen(lease, line, pace, of, tx, rx));
     // What is above is no part of the future, which every session keeps.
     async move {
         let report = life.await;
-        tracing::info!(session = %info.id, user = &*info.identity.user, lived = ?report.lived, %report, "ended");
+        tell(&info, &report, &span);
         drop(place);
     }
+}
+
+/// Tells the log and the trace how it ended.
+fn tell(info: &SessionInfo, report: &CloseReport, span: &Span) {
+    tracing::info!(
+        target: SESSIONS,
+        session = %info.id,
+        user = &*info.identity.user,
+        lived = ?report.lived,
+        messages_in = report.incoming.messages,
+        messages_out = report.outgoing.messages,
+        unsent = report.unsent.messages,
+        %report,
+        "ended"
+    );
+    span.record("silverback.cause", display(&report.cause));
+    for (field, frame) in [("silverback.close.sent", &report.sent), ("silverback.close.received", &report.received)] {
+        span.record(field, frame.as_ref().map(|frame| frame.code.map_or(1005, CloseCode::get)));
+    }
+    span.record("silverback.messages.in", report.incoming.messages);
+    span.record("silverback.messages.out", report.outgoing.messages);
 }
 
 /// Takes what the client says, until it says no more.

@@ -19,6 +19,8 @@ pub(crate) struct Live {
 pub(crate) struct InForce {
     pub(crate) config: Config,
     pub(crate) upgrader: Upgrader,
+    /// The same where TLS ends in this program.
+    pub(crate) tls_upgrader: Upgrader,
     /// Every key that opens the API.
     pub(crate) keys: Keys,
     /// The key that may do everything.
@@ -47,7 +49,8 @@ impl Live {
 impl InForce {
     fn new(config: Config, made_up: Option<Secret>, budget: &Budget) -> Self {
         let api_key = config.api.key.clone().or(made_up.filter(|_| config.api.keys.is_empty()));
-        Self { upgrader: config.upgrader(budget), keys: config.api.open_by(api_key.clone()), api_key, config }
+        let upgrader = config.upgrader(budget);
+        Self { tls_upgrader: upgrader.with_tls(true), upgrader, keys: config.api.open_by(api_key.clone()), api_key, config }
     }
 
     /// The key that opens the API because none is configured.

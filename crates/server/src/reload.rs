@@ -36,7 +36,7 @@ struct Reloaded {
 /// Reads the configuration's file, and the files that it names. Waits for the disk.
 fn reload(layers: &Layers, app: &App) -> Result<Reloaded, Box<dyn Error>> {
     let loaded = layers.load()?;
-    loaded.check_strength()?;
+    loaded.check_strength(app.is_local)?;
     let in_force = app.live.now();
     let auth = app.auth.as_deref().filter(|_| !app.is_throw_away);
     let mut changes = changes(&in_force.config, &loaded.config);

@@ -1,7 +1,6 @@
 //! `/ws`: a handshake becomes a session.
 
 use std::future::Future;
-use std::net::SocketAddr;
 
 use axum::extract::{Extension, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -10,13 +9,17 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use silverback::wire::handshake::server::Acceptance;
 use silverback::{Refusal, WebSocket};
 use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
+use tracing::{Instrument as _, Span};
 
 use crate::auth::{TokenError, Verified};
 use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
 use crate::limits::{Pace, Refused, Seat, refused};
-use crate::routes::{App, Remote};
+use crate::listening::Remote;
+use crate::log::SESSIONS;
+use crate::routes::App;
+use crate::traces;
 
 impl App {
     /// Judges a handshake: first whether it is one, then whose, and then whether there is a place for it. Only the first needs the request; the
@@ -24,37 +27,40 @@ impl App {
     pub(crate) fn admit<B>(
         &self,
         request: &http::Request<B>,
-        remote: SocketAddr,
+        remote: Remote,
     ) -> impl Future<Output = Result<(Acceptance, Place), Refusal>> + Send + use<B> {
         let judged = self
-            .live
-            .now()
-            .upgrader
+            .upgrader()
             .judge(request)
-            .and_then(|acceptance| if self.stopping.is_cancelled() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
+            .and_then(|acceptance| if self.draining.has_begun() { Err(stopping()) } else { Ok((acceptance, presented(request))) });
         let handshake = judged.as_ref().map(|(acceptance, _)| summary(request.headers(), acceptance)).unwrap_or_default();
         let has_only_a_token = offers_only_a_token(request.headers());
         let asking = self.hooks.as_ref().filter(|hooks| judged.is_ok() && hooks.judges_handshakes()).map(|_| Asking::new(request));
         let app = self.clone();
-        async move {
+        let span = traces::handshake(remote);
+        let told = span.clone();
+        let admitted = async move {
             let admitted = match judged {
                 Ok((acceptance, presented)) => app.reserve(presented, asking, remote, &handshake).await.map(|place| (acceptance, place)),
                 Err(refusal) => Err(refusal),
             };
+            told.record("http.response.status_code", admitted.as_ref().map_or_else(|refusal| refusal.status().as_u16(), |_| 101));
             if let Err(refusal) = &admitted {
+                told.record("silverback.refusal", refusal.cause());
                 refused(Refused::Handshake, remote, refusal);
             } else if has_only_a_token {
                 tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
             }
             admitted
-        }
+        };
+        admitted.instrument(span)
     }
 
     async fn reserve(
         &self,
         presented: Option<Presented>,
         asking: Option<Asking>,
-        remote: SocketAddr,
+        remote: Remote,
         handshake: &str,
     ) -> Result<Place, Refusal> {
         let mut verified = self.identify(presented, asking.is_some()).await?;
@@ -66,6 +72,7 @@ impl App {
             None if self.live.now().config.allow_anonymous => anonymous(),
             None => return Err(TokenError::Missing.refusal(None)),
         };
+        Span::current().record("user.id", &*verified.user);
         let identity = identity(verified, remote).with_handshake(handshake);
         let room = self.hooks.as_ref().map(|hooks| hooks.reserve(&identity)).transpose()?.flatten();
         Ok(Place { reservation: self.hub.reserve(identity).map_err(no_place)?, room })
@@ -82,8 +89,8 @@ impl App {
     }
 
     /// A place for a client that asks for `/ws`, before anything is done for it that costs something.
-    pub(crate) fn seat(&self, remote: SocketAddr) -> Result<Seat, Refusal> {
-        let seat = self.bounds.seat(remote.ip(), &self.live.now().config.limits);
+    pub(crate) fn seat(&self, remote: Remote) -> Result<Seat, Refusal> {
+        let seat = self.bounds.seat(remote.address().map(|address| address.ip()), &self.live.now().config.limits);
         seat.inspect_err(|refusal| refused(Refused::Handshake, remote, refusal))
     }
 
@@ -98,7 +105,7 @@ impl App {
         let info = session.info();
         let line = self.hooks.as_ref().map(|hooks| hooks.line(info, room));
         // The name as a value, not as it stands: it is quoted, so that it cannot pass for another field.
-        tracing::info!(session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
+        tracing::info!(target: SESSIONS, session = %info.id, user = &*info.identity.user, token_from = info.identity.source, "connected");
         (session, line)
     }
 }
@@ -121,9 +128,13 @@ fn summary(headers: &HeaderMap, acceptance: &Acceptance) -> String {
 }
 
 /// What the hub is told of somebody.
-fn identity(verified: Verified, remote: SocketAddr) -> Identity {
+fn identity(verified: Verified, remote: Remote) -> Identity {
     let Verified { user, device, attributes, expires_at, source } = verified;
-    let identity = Identity::new(user).with_attributes(attributes).from_source(source).from_remote(remote);
+    let identity = Identity::new(user).with_attributes(attributes).from_source(source);
+    let identity = match remote.address() {
+        Some(address) => identity.from_remote(address),
+        None => identity,
+    };
     let identity = match device {
         Some(device) => identity.on_device(device),
         None => identity,
@@ -135,7 +146,7 @@ fn identity(verified: Verified, remote: SocketAddr) -> Identity {
 }
 
 /// `/ws` on a connection that has served another request before.
-pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): Extension<Remote>, mut request: Request) -> Response {
+pub(crate) async fn upgrade(State(app): State<App>, Extension(remote): Extension<Remote>, mut request: Request) -> Response {
     match admitted(&app, &mut request, remote).await {
         Ok((place, seat, response, socket)) => {
             let (session, line) = app.join(place, socket);
@@ -149,7 +160,7 @@ pub(crate) async fn upgrade(State(app): State<App>, Extension(Remote(remote)): E
     }
 }
 
-async fn admitted(app: &App, request: &mut Request, remote: SocketAddr) -> Result<(Place, Seat, http::Response<()>, WebSocket), Refusal> {
+async fn admitted(app: &App, request: &mut Request, remote: Remote) -> Result<(Place, Seat, http::Response<()>, WebSocket), Refusal> {
     let seat = app.seat(remote)?.with_its_socket();
     let (_, place) = app.admit(request, remote).await?;
     let upgrader = app.live.now().upgrader.clone();
@@ -199,7 +210,7 @@ mod tests {
         let attributes = Attributes::new(json!({ "role": "admin" }).as_object().unwrap().clone()).unwrap();
         let device = Some("phone".to_owned());
         let verified = Verified { user: "alice".to_owned(), device, attributes, expires_at: Some(end), source: "cookie" };
-        let identity = identity(verified, SocketAddr::from(([127, 0, 0, 1], 1)));
+        let identity = identity(verified, Remote::Tcp(([127, 0, 0, 1], 1).into()));
         assert_eq!((&*identity.user, identity.device.as_deref(), identity.source), ("alice", Some("phone"), "cookie"));
         assert_eq!((identity.attributes.value("role"), identity.expires_at), (Some(&json!("admin")), Some(end)));
     }

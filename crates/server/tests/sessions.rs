@@ -99,7 +99,7 @@ fn a_drain_closes_everybody_with_a_hint_and_the_server_is_not_ready_any_more() {
     let sockets = [server.join("alice"), server.join("bob")];
     let ready = || server.ask(Request::new("GET", "/health/ready"));
     assert_eq!((ready().status, ready().body), (200, "ready\n".to_owned()));
-    for query in ["over=soon", "over=61m", "code=999999", "window=1s"] {
+    for query in ["over=soon", "over=61m", "code=999999", "exit=1", "window=1s"] {
         server.ask(server.api("POST", &format!("/v1/drain?{query}"))).problem(400, "query-not-valid");
     }
     server.ask(server.api("POST", "/v1/drain?code=1005")).problem(400, "close-code-not-valid");

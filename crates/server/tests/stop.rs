@@ -8,13 +8,25 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use client::{Frame, Request, SECRET, WebSocket, command, server, token};
+use client::{Frame, KEY, Request, SECRET, Server, command, server, token};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// How long the server gives its connections, and as much again for a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-const GOING_AWAY: (u16, &str) = (1001, "the server is stopping");
+/// A server whose clients are closed over this time.
+fn draining_over(time: &str) -> Server {
+    Server::start(&[("SILVERBACK_AUTH_SECRET", SECRET), ("SILVERBACK_API_KEY", KEY), ("SILVERBACK_DRAIN_OVER", time)], &[])
+}
+
+/// The server is restarted, and this client comes back after a time of its own.
+#[track_caller]
+fn assert_restart((code, reason): (u16, String)) {
+    let reason: Value = serde_json::from_str(&reason).unwrap();
+    assert_eq!((code, &reason["reason"]), (1012, &"restarting".into()));
+    assert!(reason["retry_ms"].as_u64().is_some_and(|time| time <= 10_000), "{reason}");
+}
 
 fn stops(signal: Signal, name: &str) {
     let mut server = server();
@@ -23,8 +35,7 @@ fn stops(signal: Signal, name: &str) {
     let began = Instant::now();
     server.signal(signal);
     for socket in sockets {
-        let (code, reason) = socket.closed_and_answered();
-        assert_eq!((code, reason.as_str()), GOING_AWAY);
+        assert_restart(socket.closed_and_answered());
     }
     let (status, _, log) = server.ended();
     assert_eq!(status.code(), Some(0), "{status} {log}");
@@ -35,7 +46,7 @@ fn stops(signal: Signal, name: &str) {
 }
 
 #[test]
-fn sigterm_closes_every_client_with_1001_and_a_reason() {
+fn sigterm_closes_every_client_with_1012_and_a_hint_when_to_come_back() {
     stops(Signal::TERM, "SIGTERM");
 }
 
@@ -61,8 +72,8 @@ fn a_client_that_does_not_answer_the_close_does_not_hold_the_server_up() {
     let polite = server.join("polite");
     let began = Instant::now();
     server.signal(Signal::TERM);
-    assert_eq!(polite.closed_and_answered().0, 1001);
-    assert_eq!(deaf.closed().0, 1001);
+    assert_eq!(polite.closed_and_answered().0, 1012);
+    assert_eq!(deaf.closed().0, 1012);
     let (status, _, _) = server.ended();
     assert!(status.success() && began.elapsed() < BOUND, "{status} after {:?}", began.elapsed());
 }
@@ -112,21 +123,82 @@ fn a_client_that_came_by_a_connection_with_other_requests_is_closed_like_the_oth
     let (_, mut socket) = client.upgrade(Request::handshake("/ws").bearer(&token("alice")));
     server.log_with("connected session=");
     server.signal(Signal::TERM);
-    let (code, reason) = socket.closed();
-    assert_eq!((code, reason.as_str()), GOING_AWAY);
-    socket.close(1001, "");
+    assert_restart(socket.closed());
+    socket.close(1012, "");
     let (status, _, log) = server.ended();
     assert!(status.success() && log.contains(" ended session="), "{log}");
 }
 
 #[test]
-fn nobody_gets_in_once_the_server_stops() {
-    let mut server = server();
-    let mut deaf = server.join("deaf");
+fn closes_are_spread_over_the_time_that_is_configured() {
+    let mut server = draining_over("1s");
+    let sockets: Vec<_> = (0..4).map(|number| server.join(&format!("user-{number}"))).collect();
     server.signal(Signal::TERM);
-    assert_eq!(deaf.closed().0, 1001);
-    assert!(TcpStream::connect(server.address).is_err(), "a balancer sees at once that nobody listens any more");
+    let mut times = Vec::new();
+    for socket in sockets {
+        assert_restart(socket.closed_and_answered());
+        times.push(Instant::now());
+    }
+    // The oldest comes first. A busy machine may be late with any of them, but never early.
+    assert!(times[3] - times[0] > Duration::from_millis(250), "{times:?}");
+    assert_eq!(server.ended().0.code(), Some(0));
+}
+
+#[test]
+fn a_server_that_leaves_is_not_ready_and_lets_nobody_in_and_its_api_answers() {
+    let mut server = draining_over("1h");
+    let mut kept_alive = server.connect();
+    assert_eq!(kept_alive.ask(Request::new("GET", "/health/ready")).status, 200);
+    let (first, mut second) = (server.join("alice"), server.join("bob"));
+    server.signal(Signal::TERM);
+    assert_restart(first.closed_and_answered()); // the other's turn comes in half an hour
+    server.ask(Request::new("GET", "/health/ready")).problem(503, "stopping");
+    let late = server.ask(Request::handshake("/ws").bearer(&token("carol")));
+    late.refusal(503, "stopping");
+    assert_eq!(late.header("retry-after"), "5");
+    let sent = kept_alive.ask(server.api("POST", "/v1/users/bob/messages").body("you are still here"));
+    assert_eq!((sent.status, sent.header("connection")), (200, "close"), "it is told to connect anew: {sent:?}");
+    kept_alive.wait_for_end();
+    assert_eq!(second.recv(), Frame::Text("you are still here".to_owned()));
+    server.signal(Signal::TERM);
     server.ended();
+}
+
+#[test]
+fn a_connection_that_is_kept_alive_has_its_request_answered_when_the_server_stops() {
+    let mut server = server();
+    let mut kept_alive = server.connect();
+    kept_alive.ask(Request::new("GET", "/health/live"));
+    let deaf = server.join("deaf");
+    server.signal(Signal::TERM);
+    drop(deaf);
+    server.log_with("stopping signal=");
+    let answer = kept_alive.ask(Request::new("GET", "/health/live"));
+    assert_eq!((answer.status, answer.header("connection")), (200, "close"));
+    assert!(server.ended().0.success());
+}
+
+#[test]
+fn a_drain_by_the_api_ends_the_process_if_it_is_asked_to() {
+    let mut server = server();
+    let socket = server.join("alice");
+    assert_eq!(server.ask(server.api("POST", "/v1/drain?exit=true&over=0s")).status, 202);
+    assert_restart(socket.closed_and_answered());
+    let (status, _, log) = server.ended();
+    assert_eq!(status.code(), Some(0), "{status} {log}");
+    assert!(log.contains("stopping signal=\"POST /v1/drain\" sessions=0"), "{log}");
+}
+
+#[test]
+fn a_signal_makes_a_drain_that_the_api_has_begun_no_longer() {
+    let mut server = draining_over("1h");
+    let sockets = [server.join("alice"), server.join("bob")];
+    assert_eq!(server.ask(server.api("POST", "/v1/drain?over=1s")).status, 202);
+    server.signal(Signal::TERM);
+    for socket in sockets {
+        assert_restart(socket.closed_and_answered());
+    }
+    assert_eq!(server.ended().0.code(), Some(0));
 }
 
 #[test]
@@ -138,13 +210,9 @@ fn a_client_whose_handshake_ends_while_the_server_stops_is_told_like_the_others(
     late.send(&handshake[..10]);
     server.serves_on(); // by now the half of the other handshake is with the server
     server.signal(Signal::TERM);
-    assert_eq!(deaf.closed().0, 1001);
+    assert_eq!(deaf.closed().0, 1012);
     late.send(&handshake[10..]);
-    // A refusal with 503 would be as good.
-    if late.answer().status == 101 {
-        let mut socket = WebSocket::new(late);
-        assert_eq!(socket.recv(), Frame::Close(GOING_AWAY.0, GOING_AWAY.1.to_owned()));
-    }
+    late.answer().refusal(503, "stopping");
     server.ended();
 }
 
@@ -156,7 +224,7 @@ fn the_stream_of_events_tells_of_the_ends_that_a_stop_makes() {
     events.read_to(": silverback\n");
     let alice = server.join("alice");
     server.signal(Signal::TERM);
-    assert_eq!(alice.closed_and_answered().0, 1001);
+    assert_eq!(alice.closed_and_answered().0, 1012);
     events.read_to("event: session.ended");
     assert!(server.ended().0.success());
 }
@@ -166,11 +234,12 @@ fn a_second_signal_stops_at_once() {
     let mut server = server();
     let mut deaf = server.join("deaf");
     server.signal(Signal::TERM);
-    assert_eq!(deaf.closed().0, 1001);
+    assert_eq!(deaf.closed().0, 1012);
     let began = Instant::now();
     server.signal(Signal::TERM);
     let (status, _, log) = server.ended();
-    assert!(status.success() && log.contains("stopped at once"), "{status} {log}");
+    assert_eq!(status.code(), Some(1), "{status} {log}");
+    assert!(log.contains("stopped at once by a second SIGTERM: 1 sessions were dropped"), "{log}");
     assert!(began.elapsed() < Duration::from_secs(4), "the client, which never answers, has 5 s: {:?}", began.elapsed());
 }
 

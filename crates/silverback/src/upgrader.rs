@@ -74,6 +74,15 @@ impl Upgrader {
         UpgraderBuilder { settings: Settings::default() }
     }
 
+    /// The same upgrader for the streams of another listener, with or without [TLS](UpgraderBuilder::is_tls). All that its connections share (a budget,
+    /// a drain) they share with those of this one.
+    #[must_use]
+    pub fn with_tls(&self, is_tls: bool) -> Self {
+        let mut settings = Settings::clone(&self.inner);
+        settings.policy.is_tls = is_tls;
+        Self { inner: Arc::new(settings), fleet: self.fleet.clone() }
+    }
+
     /// Takes a stream, reads the handshake, answers it (RFC 6455, 4.2), and gives the connection. A stream that is refused has had its
     /// answer, which names the cause, when this returns.
     ///

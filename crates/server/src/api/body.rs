@@ -1,11 +1,13 @@
 //! The bodies of requests, read within bounds.
 
+use std::error::Error;
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
-use bytes::Bytes;
+use axum::body::{Body, HttpBody as _};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use silverback::{Message, Refusal, Text};
 use tokio::time::timeout;
@@ -56,18 +58,30 @@ pub(super) fn too_large(limit: usize) -> Problem {
 }
 
 async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    let read = timeout(WITHIN, to_bytes(body, limit)).await.map_err(|_| {
+    let read = timeout(WITHIN, whole(Limited::new(body, limit))).await.map_err(|_| {
         let title = format!("the body was not complete within {WITHIN:?}");
         Problem(Refusal::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title).cure("send all of it at once"))
     })?;
     read.map_err(|error| {
-        let source = std::error::Error::source(&error);
-        if source.is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+        if error.is::<LengthLimitError>() {
             too_large(limit)
         } else {
             Problem::bad_request("body-broken", "the body could not be read to its end", "send all of it, as its head says")
         }
     })
+}
+
+/// Copies what comes in pieces: a piece of one byte may keep a buffer of thousands.
+async fn whole(mut body: Limited<Body>) -> Result<Bytes, Box<dyn Error + Send + Sync>> {
+    let mut whole = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame?.into_data() else { continue };
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]

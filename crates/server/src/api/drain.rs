@@ -1,8 +1,5 @@
 //! Emptying the server, before it is stopped.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -13,23 +10,23 @@ use silverback_hub::Drain;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, close, query};
+use crate::drain_settings::LONGEST;
 use crate::json::milliseconds;
 use crate::routes::App;
 
-/// The longest of each of its times.
-const LONGEST: Duration = Duration::from_secs(3600);
-
-const USAGE: &str = "write any of ?over=30s, come_back_within=10s, patience=15s, code=1012 and reason=restarting";
+const USAGE: &str = "write any of ?over=30s, come_back_within=10s, patience=15s, code=1012, reason=restarting and exit=true";
 
 /// How to empty it.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DrainWith {
-    /// Over how long the closes are spread: `10s` unless it is said, at most an hour, as each of the times.
+    /// Over how long the closes are spread: `drain.over` of the configuration (10s) unless it is said, at most an hour, as each of
+    /// the times.
     #[param(nullable = false)]
     over: Option<String>,
-    /// After how long at most a client is to come back, each after a time of its own: `10s`.
+    /// After how long at most a client is to come back, each after a time of its own: `drain.come_back_within` of the
+    /// configuration (10s).
     #[param(nullable = false)]
     come_back_within: Option<String>,
     /// How long the last may take to end after that: `15s`.
@@ -41,6 +38,9 @@ pub(super) struct DrainWith {
     /// Why, in a few words, in the JSON of their reasons: `restarting`.
     #[param(nullable = false)]
     reason: Option<String>,
+    /// Whether the process ends afterwards, as by SIGTERM, with exit code 0. Otherwise it goes on answering.
+    #[param(default = false, nullable = false)]
+    exit: Option<bool>,
 }
 
 /// A drain that has begun.
@@ -62,30 +62,30 @@ pub(super) async fn begin(
     State(app): State<App>,
     with: Result<Query<DrainWith>, QueryRejection>,
 ) -> Result<(StatusCode, Json<Draining>), Problem> {
-    let drain = query::parameters(with, USAGE)?.into_drain()?;
-    if app.has_drained.swap(true, Ordering::Relaxed) {
+    let with = query::parameters(with, USAGE)?;
+    let exit = with.exit.unwrap_or_default();
+    let drain = with.into_drain(app.live.now().config.drain.drain())?;
+    if !app.draining.begin(drain.over) {
         let refusal = Refusal::new(StatusCode::CONFLICT, "draining", "this server is draining already, and drains once");
         return Err(Problem(refusal.cure("follow it by GET /v1/sessions; stop the server to end it sooner")));
     }
     let draining = Draining { sessions: app.hub.len(), over_ms: milliseconds(drain.over) };
-    tracing::info!(sessions = draining.sessions, over = ?drain.over, "draining");
-    app.tasks.clone().spawn(run(app, drain));
+    tracing::info!(sessions = draining.sessions, over = ?drain.over, exit, "draining");
+    app.tasks.clone().spawn(run(app, drain, exit));
     Ok((StatusCode::ACCEPTED, Json(draining)))
 }
 
-/// Until it is over, or the server stops.
-async fn run(app: App, drain: Drain) {
-    tokio::select! {
-        drained = app.hub.drain(drain) => {
-            tracing::info!(sessions = drained.sessions, closed = drained.closed, left = drained.left.len(), "drained");
-        }
-        () = app.stopping.cancelled() => {}
+/// Until it is over, or a signal takes over.
+async fn run(app: App, drain: Drain, exit: bool) {
+    let Some(drained) = app.draining.run(&app.hub, drain).await else { return };
+    tracing::info!(sessions = drained.sessions, closed = drained.closed, left = drained.left.len(), "drained");
+    if exit {
+        app.draining.exit.cancel();
     }
 }
 
 impl DrainWith {
-    fn into_drain(self) -> Result<Drain, Problem> {
-        let mut drain = Drain::default();
+    fn into_drain(self, mut drain: Drain) -> Result<Drain, Problem> {
         for (name, text, time) in [
             ("over", self.over, &mut drain.over),
             ("come_back_within", self.come_back_within, &mut drain.come_back_within),

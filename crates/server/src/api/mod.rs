@@ -16,20 +16,22 @@ mod sessions;
 mod tokens;
 mod users;
 
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api_key::{self, Gate, Right};
-use crate::events;
 use crate::routes::App;
+use crate::{events, traces};
 
 pub(crate) use problem::{Problem, ProblemJson};
 
 /// Everything under `/v1` that a key opens.
 pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let behind = |right, router: OpenApiRouter<App>| {
-        router.route_layer(from_fn_with_state(Gate { live: app.live.clone(), right }, api_key::require))
+        router
+            .route_layer(from_fn(traces::request))
+            .route_layer(from_fn_with_state(Gate { live: app.live.clone(), right }, api_key::require))
     };
     let read = OpenApiRouter::new()
         .routes(routes!(users::show))

@@ -5,9 +5,16 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use crate::listening::Address;
+
 /// An address.
 pub(crate) fn parse_address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "write an IP address and a port, as in 127.0.0.1:8080")
+}
+
+/// An address to listen on, which may be a Unix socket.
+pub(crate) fn parse_listen(text: &str) -> Result<Address, &'static str> {
+    text.parse()
 }
 
 /// A time.

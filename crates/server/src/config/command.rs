@@ -5,6 +5,7 @@ use std::io::Write as _;
 
 use super::load::Layers;
 use super::{example as example_text, print as print_text};
+use crate::listening::{Inherited, exposed};
 use crate::serve;
 
 /// Everything that would keep a server from starting with it.
@@ -13,7 +14,8 @@ pub(crate) fn check(layers: &Layers) -> Result<(), Box<dyn Error>> {
     if !loaded.config.is_local() {
         loaded.strength()?;
     }
-    serve::check(&loaded.config)?;
+    let exposed = exposed(&loaded.config, &Inherited::default());
+    serve::check(&loaded.config, exposed.as_deref())?;
     writeln!(std::io::stdout(), "the configuration is good")?;
     Ok(())
 }

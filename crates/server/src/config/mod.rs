@@ -33,18 +33,20 @@ mod sessions;
 mod strength;
 mod values;
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use silverback::wire::handshake::{Origin, Origins};
 use silverback::{Budget, Upgrader};
 
 use crate::api_settings::Api;
 use crate::auth::Auth;
+use crate::drain_settings::DrainTimes;
 use crate::hooks::Settings as Hooks;
 use crate::limits::Limits;
+use crate::listening::{Addresses, TlsSettings};
+use crate::log::Format;
+use crate::otlp_settings::OtlpSettings;
 use crate::proxies::Proxies;
 
-pub(crate) use arguments::{parse_address, parse_size, parse_time};
+pub(crate) use arguments::{parse_address, parse_listen, parse_size, parse_time};
 pub(crate) use changes::{Change, changes, keep_what_needs_a_restart};
 pub(crate) use command::{check, example, print};
 use compression::Compression;
@@ -62,16 +64,19 @@ pub(crate) use values::words;
 section! {
     /// Everything that can be configured.
     pub(crate) struct Config {
-        /// The address to listen on.
-        pub(crate) listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) => restart;
+        /// Where to listen: an address or a list of them, each an IP address and a port, or `unix:/path/to.sock`.
+        pub(crate) listen: Addresses = Addresses::default() => restart;
         /// What to log: `error`, `warn`, `info`, `debug`, `trace`, or a filter of tracing's. `debug` shows every message that clients
         /// send.
         pub(crate) log: String = "info".to_owned();
+        /// How a line of the log looks: `text` for people, `json` for machines.
+        pub(crate) log_format: Format = Format::Text => restart;
         /// Whether clients without a token are let in, each as a user of its own. On a loopback address that lets in any web page that plays
         /// DNS tricks: for trying out only.
         pub(crate) allow_anonymous: bool = false;
         /// Whose pages may connect, besides those of this server.
         pub(crate) origins: Vec<String> = Vec::new(), like "[\"https://app.example.com\"]";
+        pub(crate) tls: TlsSettings = TlsSettings::default();
         pub(crate) auth: Auth = Auth::default();
         pub(crate) api: Api = Api::default();
         pub(crate) metrics: Metrics = Metrics::default();
@@ -80,7 +85,9 @@ section! {
         pub(crate) proxies: Proxies = Proxies::default();
         pub(crate) sessions: Sessions = Sessions::default();
         pub(crate) hooks: Hooks = Hooks::default();
+        pub(crate) drain: DrainTimes = DrainTimes::default();
         pub(crate) compression: Compression = Compression::default();
+        pub(crate) otlp: OtlpSettings = OtlpSettings::default();
     }
 }
 
@@ -97,7 +104,9 @@ impl Config {
         ];
         let log = log::problem(&self.log).map(|text| Problem::of("log", text));
         let origins = self.origins().err().map(|text| Problem::of("origins", text));
-        sections.into_iter().flatten().chain(log).chain(origins).collect()
+        let operation = [self.drain.problems(), self.otlp.problems()];
+        let tls = self.tls.problems("tls");
+        sections.into_iter().chain(operation).flatten().chain(log).chain(origins).chain(tls).collect()
     }
 
     fn origins(&self) -> Result<Origins, String> {
@@ -124,7 +133,15 @@ impl Config {
 
     /// Whether the server can only be reached from its own machine.
     pub(crate) fn is_local(&self) -> bool {
-        self.listen.ip().is_loopback()
+        self.listen.are_local() && self.api.listen.as_ref().is_none_or(Addresses::are_local)
+    }
+
+    /// Where the API is, as far as the configuration says.
+    pub(crate) fn api_url(&self) -> Option<String> {
+        match &self.api.listen {
+            Some(addresses) => addresses.url(self.api.tls.is_on()),
+            None => self.listen.url(self.tls.is_on()),
+        }
     }
 }
 

@@ -95,7 +95,7 @@ fn variables_override_the_file_flags_override_variables_and_lists_of_flags_are_a
     let loaded = layers.load_from(environment.into_iter());
     std::fs::remove_file(&path).unwrap();
     let Loaded { config, sources } = loaded.unwrap();
-    assert_eq!((config.listen.port(), config.limits.message), (3, ByteSize::kib(2)));
+    assert_eq!((config.listen.to_string().as_str(), config.limits.message), ("127.0.0.1:3", ByteSize::kib(2)));
     assert_eq!(config.origins, ["https://a.example", "https://b.example"]);
     assert_eq!(sources["listen"], Source::Flag("--listen"));
     assert_eq!(sources["limits.message"], Source::Variable("SILVERBACK_LIMITS_MESSAGE".to_owned()));

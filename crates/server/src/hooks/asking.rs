@@ -1,7 +1,5 @@
 //! `silverback.session.connect`: may this client come, and as whom?
 
-use std::net::SocketAddr;
-
 use http::header::{
     CONNECTION, COOKIE, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
     WWW_AUTHENTICATE,
@@ -17,6 +15,7 @@ use super::event::Event;
 use super::settings::WhenDown;
 use super::{Hooks, meter};
 use crate::auth::{NotAUser, Verified, check_name, written};
+use crate::listening::Remote;
 
 /// The largest answer to a handshake that is read, in bytes.
 pub(super) const LARGEST_ANSWER: usize = 64 * 1024;
@@ -74,7 +73,7 @@ impl Hooks {
     /// Asks whether somebody may come: who by the token, if there was one, and then by the back end. Nobody has said who where both are silent.
     ///
     /// Waits no longer than `hooks.connect_timeout`.
-    pub(crate) async fn judge(&self, by_token: Option<Verified>, asking: &Asking, remote: SocketAddr) -> Result<Option<Verified>, Refusal> {
+    pub(crate) async fn judge(&self, by_token: Option<Verified>, asking: &Asking, remote: Remote) -> Result<Option<Verified>, Refusal> {
         let token = by_token.as_ref();
         let question = Question {
             user: token.map(|token| &*token.user),

@@ -37,18 +37,19 @@ struct Address {
 /// The place of a client that is connected, or about to be.
 pub(crate) struct Seat {
     bounds: Bounds,
-    address: IpAddr,
+    /// `None` where it has none: it is of this machine.
+    address: Option<IpAddr>,
     /// Its socket lives as long.
     socket: Option<Socket>,
 }
 
 impl Bounds {
-    /// A place for a client that shakes hands.
-    pub(crate) fn seat(&self, client: IpAddr, limits: &Limits) -> Result<Seat, Refusal> {
+    /// A place for a client that shakes hands, from this address if it has one.
+    pub(crate) fn seat(&self, client: Option<IpAddr>, limits: &Limits) -> Result<Seat, Refusal> {
         if self.inner().memory.is_full() {
             return Err(refusals::memory());
         }
-        let address = who(client);
+        let address = client.map(who);
         let most = self.most_connections(limits);
         self.inner().seats.0.lock().unwrap_or_else(PoisonError::into_inner).take(address, most, limits, Instant::now())?;
         Ok(Seat { bounds: self.clone(), address, socket: None })
@@ -70,9 +71,13 @@ impl Seat {
 }
 
 impl Taken {
-    fn take(&mut self, address: IpAddr, most: usize, limits: &Limits, now: Instant) -> Result<(), Refusal> {
+    fn take(&mut self, address: Option<IpAddr>, most: usize, limits: &Limits, now: Instant) -> Result<(), Refusal> {
         self.forget(now);
-        let of_address = self.addresses.entry(address).or_default();
+        let mut of_none = Address::default();
+        let of_address = match address {
+            Some(address) => self.addresses.entry(address).or_default(),
+            None => &mut of_none,
+        };
         // That of one address comes first, so that who is refused by it takes nothing from the others.
         if let Some(per_second) = limits.handshakes_per_second_per_address
             && of_address.handshakes.take(1, per_second.get() as u64, now).is_err()
@@ -111,7 +116,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.bounds.inner().seats.0.lock().unwrap_or_else(PoisonError::into_inner);
         taken.connections = taken.connections.saturating_sub(1);
-        if let Some(address) = taken.addresses.get_mut(&self.address) {
+        if let Some(address) = self.address.and_then(|address| taken.addresses.get_mut(&address)) {
             address.connections = address.connections.saturating_sub(1);
         }
         drop(taken);
@@ -138,7 +143,7 @@ mod tests {
     use super::*;
 
     fn seat(bounds: &Bounds, address: &str, limits: &Limits) -> Result<Seat, &'static str> {
-        bounds.seat(address.parse().unwrap(), limits).map_err(|refusal| refusal.cause())
+        bounds.seat(Some(address.parse().unwrap()), limits).map_err(|refusal| refusal.cause())
     }
 
     #[test]
@@ -200,7 +205,7 @@ mod tests {
         let bounds = Bounds::new(1000);
         let _stays = seat(&bounds, "192.0.2.1", &limits).unwrap();
         for number in 0..50_000_u32 {
-            let _ = bounds.seat(IpAddr::from(number.to_be_bytes()), &limits);
+            let _ = bounds.seat(Some(IpAddr::from(number.to_be_bytes())), &limits);
             tokio::time::advance(Duration::from_millis(10)).await;
         }
         let taken = bounds.inner().seats.0.lock().unwrap();

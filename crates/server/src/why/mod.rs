@@ -19,7 +19,10 @@ pub(crate) enum About {
 
 /// Prints the story. Without `url`, of the server that the configuration is for.
 pub(crate) async fn why(config: Config, url: Option<String>, about: About) -> Result<(), Box<dyn Error>> {
-    let url = url.unwrap_or_else(|| format!("http://{}", config.listen));
+    let url = match url.or_else(|| config.api_url()) {
+        Some(url) => url,
+        None => return Err("the API of this configuration is at a Unix socket alone: give its address with --url".into()),
+    };
     let api = ask::Api::new(&url, config.api.reading_key().ok_or("the API asks for a key: set SILVERBACK_API_KEY to the server's")?)?;
     let told = match about {
         About::Session(id) => story::of_session(&api.get(&format!("/v1/sessions/{}", encoded(&id))).await?),

@@ -21,25 +21,25 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port of loopback, with a log that keeps nothing back.
+    /// Starts it on a free port of loopback, with a log that keeps nothing back, and a drain that closes all at once.
     pub(crate) fn start(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        Self::start_as_configured(&[&[("SILVERBACK_LOG", "trace")], environment].concat(), arguments)
+        let at_once = [("SILVERBACK_LOG", "trace"), ("SILVERBACK_DRAIN_OVER", "0s")];
+        Self::start_as_configured(&[&at_once[..], environment].concat(), arguments)
     }
 
-    /// Starts it on a free port of loopback, with the log that is configured.
+    /// Starts it on a free port of loopback, with nothing but what is configured.
     pub(crate) fn start_as_configured(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let mut child = command(environment)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(command(environment).args(["serve", "--listen", "127.0.0.1:0"]).args(arguments))
+    }
+
+    /// Starts what becomes a server.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Output::collect(child.stdout.take().unwrap());
         let stderr = Output::collect(child.stderr.take().unwrap());
         let first = stdout.wait_for("\n");
-        let address =
-            first.lines().next().and_then(|line| line.strip_prefix("listening on http://")).unwrap_or_else(|| unreachable!("{first}"));
+        let first = first.lines().next().and_then(|line| line.strip_prefix("listening on ")).unwrap_or_else(|| unreachable!("{first}"));
+        let (_, address) = first.split_once("://").unwrap_or_else(|| unreachable!("{first}"));
         Self { address: address.parse().unwrap(), child, joined: Cell::new(0), stdout, stderr }
     }
 

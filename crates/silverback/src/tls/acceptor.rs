@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{Error, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::{ALL_VERSIONS, Error, ServerConfig, ServerConnection, SupportedProtocolVersion};
 use tokio_rustls::server::TlsStream;
 
 use super::{ALPN, Certificate, provider};
@@ -94,8 +94,27 @@ impl Acceptor {
     /// # Errors
     /// When rustls cannot be configured, which does not depend on the certificate.
     pub fn new(certificate: Certificate) -> Result<Self, Error> {
+        Self::with_versions(certificate, ALL_VERSIONS)
+    }
+
+    /// The same, for these versions of TLS alone.
+    ///
+    /// ```
+    /// use silverback::tls::rustls::version::TLS13;
+    /// use silverback::tls::{Acceptor, Certificate};
+    ///
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let (chain, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    /// # let certificate = Certificate::from_pem(chain.as_bytes(), key.as_bytes())?;
+    /// let tls = Acceptor::with_versions(certificate, &[&TLS13])?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and for no version at all.
+    pub fn with_versions(certificate: Certificate, versions: &[&'static SupportedProtocolVersion]) -> Result<Self, Error> {
         let current = Arc::new(Current(RwLock::new(certificate)));
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let builder = ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
         let mut config = builder.with_no_client_auth().with_cert_resolver(current.clone());
         config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(Self { acceptor: Arc::new(config).into(), current, handshake_timeout: Duration::from_secs(10) })

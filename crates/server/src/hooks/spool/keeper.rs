@@ -27,8 +27,8 @@ pub(in crate::hooks) struct Spool {
 
 enum Command {
     Append(Vec<u8>, oneshot::Sender<Option<Sequence>>),
-    Delivered(Sequence),
-    Remove(Sequence),
+    Delivered(Sequence, oneshot::Sender<()>),
+    Remove(Sequence, oneshot::Sender<()>),
     Read(Sequence, oneshot::Sender<Option<Vec<u8>>>),
 }
 
@@ -109,14 +109,23 @@ impl Spool {
         answered.await.ok()?
     }
 
-    /// The back end has an event, which is kept for the sake of another.
+    /// The back end has an event, which is kept for the sake of another. That is noted when this returns, so that a server that stops in order
+    /// sends nothing twice.
     pub(in crate::hooks) async fn delivered(&self, sequence: Sequence) {
-        let _ = self.commands.send(Command::Delivered(sequence)).await; // without the thread it comes twice: it has an id
+        self.note(|done| Command::Delivered(sequence, done)).await;
     }
 
-    /// An event is needed no more.
+    /// An event is needed no more. That is noted when this returns.
     pub(in crate::hooks) async fn remove(&self, sequence: Sequence) {
-        let _ = self.commands.send(Command::Remove(sequence)).await;
+        self.note(|done| Command::Remove(sequence, done)).await;
+    }
+
+    /// What cannot be noted comes twice: it has an id.
+    async fn note(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) {
+        let (done, is_done) = oneshot::channel();
+        if self.commands.send(command(done)).await.is_ok() {
+            let _ = is_done.await;
+        }
     }
 
     /// What was kept.
@@ -143,7 +152,7 @@ impl Drop for Room {
 /// Does what is asked until nobody is left to ask.
 fn keep(mut log: Log, mut commands: mpsc::Receiver<Command>) {
     let mut batch = Vec::new();
-    let mut answers = Vec::new();
+    let (mut answers, mut noted) = (Vec::new(), Vec::new());
     loop {
         let (bytes, events) = log.held();
         meter::spool(bytes, events);
@@ -153,8 +162,14 @@ fn keep(mut log: Log, mut commands: mpsc::Receiver<Command>) {
         for command in batch.drain(..) {
             match command {
                 Command::Append(event, answer) => answers.push((log.append(&event), answer)),
-                Command::Delivered(sequence) => log.deliver(sequence),
-                Command::Remove(sequence) => log.remove(sequence),
+                Command::Delivered(sequence, done) => {
+                    log.deliver(sequence);
+                    noted.push(done);
+                }
+                Command::Remove(sequence, done) => {
+                    log.remove(sequence);
+                    noted.push(done);
+                }
                 Command::Read(sequence, answer) => drop(answer.send(log.read(sequence))),
             }
         }
@@ -163,6 +178,7 @@ fn keep(mut log: Log, mut commands: mpsc::Receiver<Command>) {
             meter::spool_failed();
             tracing::error!(%error, events = answers.len(), "the spool cannot be written: these events are only in memory until they are delivered");
         }
+        noted.clear(); // which tells those who wait for it
         for (sequence, answer) in answers.drain(..) {
             let _ = answer.send(committed.is_ok().then_some(sequence)); // whoever asked may be gone
         }
