@@ -17,6 +17,8 @@ const TAKEOVER: [u8; 2] = [0x2f, 0x6e];
 /// Pieces of these lengths.
 const WHOLE: [u8; 4] = [0; 4];
 const SMALL: [u8; 4] = [1, 2, 3, 5];
+/// Every other piece is read into lent room.
+const LENT: [u8; 1] = [0xaa];
 
 fn main() -> io::Result<()> {
     connections()?;
@@ -35,20 +37,32 @@ fn connections() -> io::Result<()> {
             for (kind, choice, part_size) in [("whole", NONE, 0), ("deflate", TAKEOVER, 0), ("parts", PLAIN, 3)] {
                 let setting = setting(is_client, 1000, part_size, choice);
                 let name = format!("{what}-{name}-{kind}");
-                write("cuts", &name, &[&setting, &SMALL, bytes])?;
-                write("frames", &name, &[&setting, &[0], &SMALL, &[255, 0, 255, 0], bytes])?;
+                write("cuts", &name, &[&setting, &SMALL, &LENT, bytes])?;
+                write("frames", &name, &[&setting, &[0], &SMALL, &LENT, &[255, 0, 255, 0], bytes])?;
             }
         }
         // More than is inflated at a time, whose rest arrives before that was taken.
         let large = frame(sender, 0x81 | RSV1, &deflated(&text(50_000))).repeat(2);
-        write("cuts", &format!("large-{name}"), &[&setting(is_client, 60_000, 255, PLAIN), &SMALL, &large])?;
-        write("cuts", &format!("large-{name}-takeover"), &[&setting(is_client, 60_000, 255, TAKEOVER), &[60, 9, 9, 9], &large])?;
+        write("cuts", &format!("large-{name}"), &[&setting(is_client, 60_000, 255, PLAIN), &SMALL, &LENT, &large])?;
+        write("cuts", &format!("large-{name}-takeover"), &[&setting(is_client, 60_000, 255, TAKEOVER), &[60, 9, 9, 9], &LENT, &large])?;
+        // Enough of a large message that room is lent for its rest.
+        let begun = &frame(sender, 0x82, &[7; 60_000])[..2500];
+        write("cuts", &format!("begun-{name}"), &[&setting(is_client, 60_000, 0, NONE), &[150, 1, 60, 9], &LENT, begun])?;
+        write(
+            "frames",
+            &format!("begun-{name}"),
+            &[&setting(is_client, 60_000, 0, NONE), &[0], &SMALL, &[255], &[255, 0, 255, 23], begun],
+        )?;
         // A transport that takes nothing; one that takes little, from a peer that pauses, until the application closes; times that end.
         let pings = frame(sender, 0x89, b"Hello").repeat(10);
-        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &[0], &WHOLE, &[0, 0, 255, 255], &pings])?;
+        write("frames", &format!("flood-{name}"), &[&setting(is_client, 1000, 0, NONE), &[0], &WHOLE, &LENT, &[0, 0, 255, 255], &pings])?;
         let all: Vec<u8> = frames.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &[8], &SMALL, &[1, 25, 4, 1], &all])?;
-        write("frames", &format!("deadlines-{name}"), &[&setting(is_client, 1000, 0, NONE), &[15], &SMALL, &[255, 5, 255, 0], &all])?;
+        write("frames", &format!("slow-{name}"), &[&setting(is_client, 1000, 0, NONE), &[8], &SMALL, &LENT, &[1, 25, 4, 1], &all])?;
+        write(
+            "frames",
+            &format!("deadlines-{name}"),
+            &[&setting(is_client, 1000, 0, NONE), &[15], &SMALL, &LENT, &[255, 5, 255, 0], &all],
+        )?;
     }
     Ok(())
 }

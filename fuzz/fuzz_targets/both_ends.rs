@@ -34,10 +34,11 @@ enum Action {
         size: u16,
         is_last: bool,
     },
-    /// The transport takes this many bytes, in pieces of this size, and the peer reads them.
+    /// The transport takes this many bytes, in pieces of this size, and the peer reads them, into lent room if there is some.
     Carry {
         count: u16,
         piece: u16,
+        is_lent: bool,
     },
     /// Everything, both ways, until nothing waits.
     Settle,
@@ -136,7 +137,9 @@ impl Ends {
                 other.send_prepared(&prepared);
             }
             Action::SendParts { words, size, is_last } => one.send_parts(words.message(), (*size).into(), *is_last),
-            Action::Carry { count, piece } => one.carry((*count).into(), (*piece).max(count / 256 + 1).into(), other, now),
+            Action::Carry { count, piece, is_lent } => {
+                one.carry((*count).into(), (*piece).max(count / 256 + 1).into(), *is_lent, other, now);
+            }
             Action::Settle => self.settle(),
             Action::Wait(deciseconds) => self.wait(Duration::from_millis(u64::from(*deciseconds) * 100)),
             Action::Pause => one.connection.pause_reading(now),
@@ -153,8 +156,8 @@ impl Ends {
 
     fn settle(&mut self) {
         for round in 0.. {
-            self.client.carry(usize::MAX, usize::MAX, &mut self.server, self.now);
-            self.server.carry(usize::MAX, usize::MAX, &mut self.client, self.now);
+            self.client.carry(usize::MAX, usize::MAX, true, &mut self.server, self.now);
+            self.server.carry(usize::MAX, usize::MAX, true, &mut self.client, self.now);
             if self.client.connection.poll_transmit().is_none() && self.server.connection.poll_transmit().is_none() {
                 return;
             }
@@ -255,12 +258,12 @@ impl End {
     }
 
     /// Writes at most `count` bytes, which `peer` reads in pieces; ends the transport where that is due.
-    fn carry(&mut self, mut count: usize, piece: usize, peer: &mut Self, now: Instant) {
+    fn carry(&mut self, mut count: usize, piece: usize, is_lent: bool, peer: &mut Self, now: Instant) {
         while let Some(out) = self.connection.poll_transmit().filter(|_| count > 0) {
             let bytes = out.copy_to_bytes(out.remaining().min(count).min(piece));
             count -= bytes.len();
             if peer.connection.report().is_none() {
-                peer.hear(&bytes, now);
+                peer.hear(&bytes, is_lent, now);
             }
         }
         if self.connection.transmit_len() > 0 {
@@ -274,8 +277,18 @@ impl End {
         }
     }
 
-    fn hear(&mut self, bytes: &[u8], now: Instant) {
-        self.connection.receive(BytesMut::from(bytes), now);
+    fn hear(&mut self, mut bytes: &[u8], is_lent: bool, now: Instant) {
+        while let Some(mut room) = self.connection.lend().filter(|_| is_lent && !bytes.is_empty()) {
+            let (here, rest) = bytes.split_at(bytes.len().min(room.capacity()));
+            room.extend_from_slice(here);
+            bytes = rest;
+            self.receive(room, now);
+        }
+        self.receive(BytesMut::from(bytes), now);
+    }
+
+    fn receive(&mut self, bytes: BytesMut, now: Instant) {
+        self.connection.receive(bytes, now);
         while let Some(event) = self.connection.poll_event(now) {
             match event {
                 Event::Message(message) => self.heard.push(message),

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use silverback_fuzz::{Cuts, Deadlines, Life, Setting};
+use silverback_fuzz::{Cuts, Deadlines, Lent, Life, Setting};
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
     setting: Setting,
     deadlines: Deadlines,
     cuts: Cuts,
+    lent: Lent,
     /// How many bytes the transport takes after each event; 255 for all.
     room: u8,
     /// Seconds between the pieces.
@@ -35,14 +36,14 @@ fuzz_target!(|input: Input<'_>| {
     input.deadlines.set(&mut config);
     let mut life = Life::with(input.setting, config, room);
     for (i, piece) in pieces.into_iter().enumerate() {
-        life.hear(piece);
+        input.lent.hear(&mut life, i, piece);
         if i == usize::from(input.closes_after) && input.closes_after != u8::MAX {
             life.close();
         }
         life.wait(Duration::from_secs(input.pause.into()));
     }
-    for _ in 0..repeats {
-        life.hear(input.bytes);
+    for i in 0..repeats {
+        input.lent.hear(&mut life, i, input.bytes);
     }
     life.end();
 });

@@ -1,6 +1,8 @@
-//! The pieces that bytes arrive in.
+//! The pieces that bytes arrive in, and where to.
 
 use arbitrary::Arbitrary;
+
+use crate::Life;
 
 /// Lengths of pieces, taken in turn: up to 127 bytes, or a multiple of 64 above. 0 takes everything that is left.
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -29,5 +31,21 @@ impl Cuts {
             }
         }
         pieces
+    }
+}
+
+/// Which pieces are read into room that the connection lends, where it lends some: one of eight for each bit, from the lowest.
+#[derive(Debug, Clone, Copy, Arbitrary)]
+pub struct Lent {
+    pieces: u8,
+}
+
+impl Lent {
+    /// The piece at this place among all arrives.
+    pub fn hear(self, life: &mut Life, at: usize, piece: &[u8]) {
+        match self.pieces.rotate_right((at % 8) as u32) & 1 {
+            0 => life.hear(piece),
+            _ => life.hear_lent(piece),
+        }
     }
 }

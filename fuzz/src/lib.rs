@@ -1,8 +1,8 @@
 //! What the fuzz targets share.
 //!
 //! A target is a file in `fuzz_targets/`: it says what its input is and asserts what holds for any. A [`Setting`] is a role, limits and a
-//! [`Choice`] of compression; [`Cuts`] are the pieces that bytes arrive in; a [`Life`] is one connection that hears them, and checks on the
-//! way what holds for every connection.
+//! [`Choice`] of compression; [`Cuts`] are the pieces that bytes arrive in, and [`Lent`] says where they are read to; a [`Life`] is one
+//! connection that hears them, and checks on the way what holds for every connection.
 //!
 //! ```text
 //!   seeds/TARGET/    where a run begins, made from the RFCs' examples by `cargo run --example seeds`; committed
@@ -21,7 +21,7 @@ mod memory;
 mod setting;
 
 pub use compression::{Choice, agreements};
-pub use cuts::Cuts;
+pub use cuts::{Cuts, Lent};
 pub use deadlines::{Deadlines, KEEPALIVE};
 pub use frame::{Frame, RSV1, frame, read_frames};
 pub use life::{Ending, Heard, Life};

@@ -111,12 +111,31 @@ impl Life {
 
     /// Bytes arrive, and one event is taken, behind which others may wait.
     pub fn hear_one(&mut self, bytes: &[u8]) {
+        self.receive(BytesMut::from(bytes));
+        self.take_event();
+    }
+
+    /// As [`hear`](Self::hear), of bytes that are read to where they belong as long as the connection lends room for them. Room is also
+    /// lent and given up, which changes nothing.
+    pub fn hear_lent(&mut self, mut bytes: &[u8]) {
+        drop(self.connection.lend());
+        while let Some(mut room) = self.connection.lend().filter(|_| !bytes.is_empty()) {
+            assert!(room.is_empty() && room.capacity() > 0, "there is nothing but room in it");
+            let (here, rest) = bytes.split_at(bytes.len().min(room.capacity()));
+            room.extend_from_slice(here);
+            bytes = rest;
+            self.receive(room);
+            while self.take_event() {}
+        }
+        self.hear(bytes);
+    }
+
+    fn receive(&mut self, bytes: BytesMut) {
         if self.connection.report().is_none() {
             self.fed += bytes.len() as u64;
         }
         self.unread += bytes.len();
-        self.connection.receive(BytesMut::from(bytes), self.now);
-        self.take_event();
+        self.connection.receive(bytes, self.now);
     }
 
     /// Time passes, and what is due is done.

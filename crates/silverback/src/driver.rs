@@ -227,9 +227,9 @@ impl Driver {
 
     /// Writes what has been queued meanwhile, and lets what others do from now on wake `cx`. `false` when there is work now.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>) -> bool {
-        let was_open = self.is_open();
+        let (was_open, had_failed) = (self.is_open(), self.has_failed_to_write());
         self.poll_output(cx);
-        let is_the_same = was_open == self.is_open() && !self.has_ended();
+        let is_the_same = was_open == self.is_open() && had_failed == self.has_failed_to_write() && !self.has_ended();
         is_the_same && self.poll_time(cx).is_pending() && self.park(cx)
     }
 
@@ -267,7 +267,8 @@ impl Driver {
     /// Ready when something has changed: bytes, or the end of the transport.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(link) = &mut self.link else { return Poll::Ready(()) };
-        if self.parked.is_reading {
+        // Writing may have failed since, and reading tells that.
+        if self.parked.is_reading && link.write_failure().is_none() {
             return Poll::Pending;
         }
         if self.reads_left == 0 {
@@ -330,6 +331,10 @@ impl Driver {
 
     fn has_ended(&self) -> bool {
         self.connection.has_ended()
+    }
+
+    fn has_failed_to_write(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| link.write_failure().is_some())
     }
 
     /// Once the connection has ended, and what came before has been handed over: closes the socket and publishes the report.

@@ -114,6 +114,13 @@ impl Inbox {
         later.wake(self.receiver.take_if(|waker| polled_next.is_none_or(|polled| !waker.will_wake(polled))));
     }
 
+    /// Wakes the receiver if it sleeps though something is here.
+    pub(crate) fn wake_receiver(&mut self, later: &mut Later) {
+        if !self.parts.is_empty() {
+            later.wake(self.receiver.take());
+        }
+    }
+
     pub(crate) fn close(&mut self) {
         self.is_deserted = true;
     }

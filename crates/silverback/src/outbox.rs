@@ -35,7 +35,7 @@ pub(crate) struct Outbox {
     /// Messages and further parts ever queued, and those of them that are with the kernel.
     queued: u64,
     written: u64,
-    /// So many of them will be when the transport has taken everything up to this byte.
+    /// So many of them will be when the transport has taken everything up to this byte, or [`UNKNOWN`] while they are being encoded.
     milestone: Option<(u64, u64)>,
     /// Messages that were queued and made room for others.
     dropped: u64,
@@ -77,6 +77,9 @@ pub(crate) struct Batch {
     contents: [Option<Content>; 16],
     len: usize,
 }
+
+/// No transport comes so far.
+const UNKNOWN: u64 = u64::MAX;
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
@@ -303,8 +306,8 @@ impl Outbox {
         if let Some(item) = begun.and_then(|at| self.items.remove(at)) {
             self.bytes -= item.content.len();
             later.drop_message(item.content);
-            if self.milestone.is_none() {
-                self.written = self.pulled(); // nothing that is on its way will tell
+            if self.milestone.is_none() && self.items.is_empty() {
+                self.written = self.pulled(); // nothing that is on its way, or will be, can tell
                 self.for_written.wake_all(later);
             }
             return self.wake_next(later);
@@ -453,6 +456,9 @@ impl Outbox {
             batch.contents[batch.len] = Some(content);
             batch.len += 1;
         }
+        if batch.len > 0 && self.milestone.is_none() {
+            self.milestone = Some((self.pulled(), UNKNOWN));
+        }
     }
 
     fn take_one(&mut self, connection: &Connection, batch: &Batch) -> Option<Content> {
@@ -475,7 +481,7 @@ impl Outbox {
 
     /// Everything that was taken is encoded, and ends at byte `end` of all that is ever written.
     pub(crate) fn pulled_until(&mut self, end: u64, later: &mut Later) {
-        if self.milestone.is_none() {
+        if let Some((_, UNKNOWN)) = self.milestone {
             self.milestone = Some((self.pulled(), end));
         }
         if !self.is_closing() {
@@ -533,20 +539,22 @@ impl Outbox {
         }
     }
 
-    /// Notes how far the transport has come. Tells whether somebody still waits for more.
+    /// Notes how far the transport has come. Tells whether it is to be told of more: until all is written, for who has been
+    /// woken may find that theirs is not, and wait again.
     pub(crate) fn note_written(&mut self, written: Written, later: &mut Later) -> bool {
         self.is_flush_new = false;
-        match self.milestone {
-            Some((count, end)) if end <= written.taken => self.written = count,
-            _ => return !self.for_written.is_empty(),
+        if let Some((count, end)) = self.milestone
+            && end <= written.taken
+        {
+            self.written = count;
+            let pulled = self.pulled();
+            self.milestone = (pulled > self.written).then_some((pulled, written.end));
+            if written.taken == written.end {
+                (self.written, self.milestone) = (pulled, None);
+            }
+            self.for_written.wake_all(later);
         }
-        let pulled = self.pulled();
-        self.milestone = (pulled > self.written).then_some((pulled, written.end));
-        if written.taken == written.end {
-            (self.written, self.milestone) = (pulled, None);
-        }
-        self.for_written.wake_all(later);
-        false
+        self.written < self.queued
     }
 
     /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.

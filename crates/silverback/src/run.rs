@@ -74,12 +74,15 @@ impl<F: Future<Output = HandlerResult>> Run<F> {
             // Whatever else the handler may wait for wakes this task.
             let is_handler_due = turn == 0 || arrived.is_any || connection.is_ready();
             self.hand_over(&mut arrived, cx);
-            Part::keep(arrived.parts);
+            Part::keep(std::mem::take(&mut arrived.parts));
             if connection.is_ready() {
                 self.driver.conclude();
             }
             if is_handler_due {
                 self.poll_handler(cx);
+            }
+            if arrived.is_any {
+                self.shared.wake_receiver_elsewhere();
             }
             if connection.is_ready() {
                 return if self.handler.is_none() { Poll::Ready(()) } else { Poll::Pending };

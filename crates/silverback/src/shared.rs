@@ -259,6 +259,12 @@ impl Shared {
         arrived.clear();
     }
 
+    /// The handler was polled and has not taken what arrived. Its receiver may be with another future of the same task, which had its turn
+    /// before it arrived.
+    pub(crate) fn wake_receiver_elsewhere(&self) {
+        self.inbox(Inbox::wake_receiver);
+    }
+
     pub(crate) fn note_round_trip(&self, took: Duration) {
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
         self.round_trip.store(micros, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
@@ -30,16 +31,27 @@ fn content(text: &str) -> Content {
 
 /// A driver that moves messages until `is_done`, sleeping in between as the real one does. Ends the connection then.
 fn drive(shared: &Shared, is_done: impl Fn(&Connection) -> bool) {
+    drive_slowly(shared, usize::MAX, is_done);
+}
+
+/// The same, with a transport that takes so many bytes at a time.
+fn drive_slowly(shared: &Shared, step: usize, is_done: impl Fn(&Connection) -> bool) {
     let mut connection = Connection::new(Role::Server, Arc::default(), now());
     block_on(poll_fn(|cx| {
         shared.rise();
         loop {
             shared.pull(&mut connection, MOST, now);
-            while let Some(out) = connection.poll_transmit() {
-                bytes::Buf::advance(out, bytes::Buf::remaining(out));
-            }
-            shared.note_written(connection.written());
-            if is_done(&connection) {
+            let is_done = loop {
+                if let Some(out) = connection.poll_transmit() {
+                    bytes::Buf::advance(out, step.min(bytes::Buf::remaining(out)));
+                }
+                let is_done = is_done(&connection); // in front of what others learn
+                shared.note_written(connection.written());
+                if connection.transmit_len() == 0 {
+                    break is_done;
+                }
+            };
+            if is_done {
                 return Poll::Ready(());
             }
             if shared.park_for_outbox(&connection, MOST, false, cx) {
@@ -107,13 +119,79 @@ fn a_flush_is_told_when_all_is_written() {
     model(|| {
         let shared = Shared::new(ONE, ONE);
         assert!(shared.push("message".into()).is_ok());
-        let flushing = thread::spawn({
-            let shared = shared.clone();
-            move || block_on(shared.flush())
-        });
-        drive(&shared, |connection| sent(connection) == 1);
+        let flushing = flush_and_close(&shared);
+        drive(&shared, |connection| !connection.is_open());
         assert!(flushing.join().is_ok());
     });
+}
+
+#[test]
+fn a_flush_that_is_woken_before_all_is_written_waits_for_the_rest() {
+    model(|| {
+        let shared = Shared::new(QueueLimits { messages: 2, ..ONE }, ONE);
+        assert!(shared.push("a".into()).is_ok());
+        // The frames have 3 bytes each: the first is with the kernel in front of the second.
+        let flushing = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                assert!(shared.push("b".into()).is_ok());
+                assert!(block_on(shared.flush()));
+                close(&shared);
+            }
+        });
+        drive_slowly(&shared, 3, |connection| !connection.is_open());
+        assert!(flushing.join().is_ok());
+    });
+}
+
+#[test]
+fn a_message_that_is_given_up_ends_no_flush_of_what_is_being_encoded() {
+    model(|| {
+        let shared = Shared::new(QueueLimits { messages: 2, ..ONE }, ONE);
+        assert!(shared.push("a".into()).is_ok());
+        let taken = Arc::new(AtomicU64::new(0));
+        let giving_up = thread::spawn({
+            let (shared, taken) = (shared.clone(), taken.clone());
+            move || {
+                let part = Part { piece: Message::text("part"), is_last: false };
+                assert!(block_on(shared.push_or_wait(Content::FirstPart(part))).is_ok());
+                shared.abandon_message(); // if it is on its way by now, this ends the connection
+                assert!(!block_on(shared.flush()) || taken.load(Ordering::Relaxed) >= 3, "the frame of the first has 3 bytes");
+                close(&shared);
+            }
+        });
+        drive(&shared, |connection| {
+            taken.store(connection.written().taken, Ordering::Relaxed);
+            !connection.is_open()
+        });
+        assert!(giving_up.join().is_ok());
+    });
+}
+
+#[test]
+fn a_message_that_is_queued_while_the_driver_goes_to_sleep_wakes_it() {
+    model(|| {
+        let shared = Shared::new(QueueLimits { messages: 2, ..ONE }, ONE);
+        let pushing = thread::spawn({
+            let shared = shared.clone();
+            move || ["a", "b"].map(|text| assert!(shared.push(text.into()).is_ok()))
+        });
+        drive(&shared, |connection| sent(connection) == 2);
+        assert!(pushing.join().is_ok());
+    });
+}
+
+/// Somebody who closes once the flush is over, so that one that is never told is never over.
+fn flush_and_close(shared: &Arc<Shared>) -> thread::JoinHandle<()> {
+    let shared = shared.clone();
+    thread::spawn(move || {
+        assert!(block_on(shared.flush()));
+        close(&shared);
+    })
+}
+
+fn close(shared: &Shared) {
+    shared.ask_to_close(CloseFrame::new(CloseCode::NORMAL, ""), "flushed".into());
 }
 
 #[test]

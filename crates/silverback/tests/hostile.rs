@@ -13,7 +13,7 @@ use std::time::Duration;
 use raw::{frame, raw};
 use silverback::{Cause, CloseCode, QueueLimits, TransportEnd, TrySendError, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -243,6 +243,22 @@ async fn a_flush_that_the_stream_fails_is_not_reported_as_done() {
     }));
     assert!(!tx.flush().await, "the stream has said that it failed");
     assert_eq!(run.await.unwrap().cause, Cause::TransportLost);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_fails_under_the_words_of_a_handler_ends_the_connection_at_once() {
+    let (raw, mut theirs) = tokio::io::duplex(1024);
+    theirs.write_all(raw::REQUEST.as_bytes()).await.unwrap();
+    let server = Upgrader::default().accept(Unflushable { inner: raw, flushes_left: 1 }).await.unwrap();
+    let began = Instant::now();
+    let report = server.run(|tx, _rx| async move {
+        sleep(Duration::from_secs(1)).await; // nothing arrives, and the peer's end of the stream stays
+        tx.send("hello").await?;
+        tx.closed().await;
+        Ok(())
+    });
+    assert_eq!(report.await.transport, TransportEnd::Failed(std::io::ErrorKind::BrokenPipe));
+    assert_eq!(began.elapsed().as_secs(), 1);
 }
 
 #[tokio::test(start_paused = true)]

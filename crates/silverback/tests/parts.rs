@@ -339,3 +339,19 @@ async fn a_flush_waits_for_the_last_part_and_for_nothing_that_was_given_up() {
     drop(message);
     assert_eq!(poll_once(tx.flush()).await, Some(true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_is_given_up_ends_no_flush_of_what_was_queued_before_it() {
+    let (mut server, _client) = pair(Upgrader::default(), 4096).await;
+    let tx = server.sender();
+    tx.try_send("first").unwrap();
+    let mut flush = std::pin::pin!(tx.flush());
+    for _ in 0..2 {
+        let flushed = std::future::poll_fn(|cx| std::task::Poll::Ready(flush.as_mut().poll(cx))).await;
+        assert!(flushed.is_pending(), "nobody drives the connection, so nothing is written");
+        let mut message = tx.write_text().await.unwrap();
+        message.write("never mind").await.unwrap();
+    }
+    tokio::spawn(async move { while server.recv().await.is_some() {} });
+    assert!(flush.await);
+}

@@ -4,13 +4,18 @@
 mod pair;
 mod raw;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use pair::pair;
 use raw::{frame, raw};
-use silverback::{Cause, CloseCode, Side, Upgrader};
+use silverback::{Cause, CloseCode, Receiver, Side, Upgrader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 #[tokio::test(start_paused = true)]
 async fn halves_work_in_tasks_of_their_own() {
@@ -84,4 +89,72 @@ async fn what_came_before_a_close_is_still_answered() {
     let mut out = Vec::new();
     raw.read_to_end(&mut out).await.unwrap();
     assert_eq!(out, [&b"\x81\x0alast words"[..], b"\x88\x02\x03\xe8"].concat());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_in_the_same_task_as_the_handler_that_gave_it_away_is_woken() {
+    let (server, mut client) = pair(Upgrader::default(), 4096).await;
+    let (give, given) = tokio::sync::oneshot::channel::<Receiver>();
+    let mut receiving = pin!(async move { given.await.unwrap().recv().await });
+    let mut running = pin!(server.run(|tx, rx| async move {
+        let _ = give.send(rx);
+        tx.closed().await;
+        Ok(())
+    }));
+    let speaking = tokio::spawn(async move {
+        sleep(Duration::from_secs(1)).await;
+        client.send("hello").await.unwrap();
+        client
+    });
+    let began = Instant::now();
+    let received = poll_fn(|cx| {
+        let received = receiving.as_mut().poll(cx); // its turn is over when the message arrives
+        assert!(running.as_mut().poll(cx).is_pending());
+        received
+    });
+    assert_eq!((received.await, began.elapsed().as_secs()), (Some("hello".into()), 1));
+    drop(speaking.await);
+}
+
+/// A task that is polled by hand, and only when it was woken.
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Woken {
+    fn poll<F: Future + Unpin>(self: &Arc<Self>, future: &mut F) -> Poll<F::Output> {
+        match self.0.swap(false, Ordering::Relaxed) {
+            true => std::pin::Pin::new(future).poll(&mut Context::from_waker(&Waker::from(self.clone()))),
+            false => Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_whose_task_comes_late_is_told_though_the_driver_sleeps_by_then() {
+    let (mut raw, server) = raw(&Upgrader::default(), 64).await;
+    let (tx, _rx, mut drive) = server.split();
+    let (driver, flusher) = (Arc::new(Woken(true.into())), Arc::new(Woken(true.into())));
+    tx.try_send(vec![1; 98]).unwrap(); // 100 bytes with its header
+    assert!(driver.poll(&mut drive).is_pending());
+    tx.try_send(vec![2; 26]).unwrap(); // 128 bytes in all, two pipes full: the first message is written in front of the second
+    let mut flush = pin!(tx.flush());
+    assert!(flusher.poll(&mut flush).is_pending());
+
+    let mut pipe = [0; 50];
+    raw.read_exact(&mut pipe).await.unwrap();
+    assert!(driver.poll(&mut drive).is_pending());
+    raw.read_exact(&mut pipe).await.unwrap();
+    assert!(driver.poll(&mut drive).is_pending());
+    for _ in 0..3 {
+        assert!(driver.poll(&mut drive).is_pending());
+        if flusher.poll(&mut flush) == Poll::Ready(true) {
+            return;
+        }
+    }
+    panic!("all is written, everybody sleeps, and the flush is not over");
 }
