@@ -89,44 +89,47 @@ fn tell(info: &SessionInfo, report: &CloseReport, span: &Span) {
 }
 
 /// Takes what the client says, until it says no more.
-async fn listen(
+fn listen(
     mut lease: Lease,
     mut line: Option<Line>,
     mut pace: Pace,
     of: Arc<SessionInfo>,
     tx: Sender,
     mut rx: SessionReceiver,
-) -> HandlerResult {
+) -> impl Future<Output = HandlerResult> {
     if let Some(line) = &mut line {
         line.is_of(&tx);
     }
-    loop {
-        let message = tokio::select! {
-            biased; // however much a client says, its end comes
-            notice = lease.term.next() => {
-                lease.notify(&of, notice, &tx);
+    // A block: what an `async fn` is called with would have its place in the future twice.
+    async move {
+        loop {
+            let message = tokio::select! {
+                biased; // however much a client says, its end comes
+                notice = lease.term.next() => {
+                    lease.notify(&of, notice, &tx);
+                    continue;
+                }
+                () = introduced(&mut line) => continue,
+                message = pace.next(&mut rx, &tx, &lease.notes) => message,
+            };
+            let Some(message) = message else { return Ok(()) };
+            if let Some(asked) = renewal::asked(&message) {
+                Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
                 continue;
             }
-            () = introduced(&mut line) => continue,
-            message = pace.next(&mut rx, &tx, &lease.notes) => message,
-        };
-        let Some(message) = message else { return Ok(()) };
-        if let Some(asked) = renewal::asked(&message) {
-            Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
-            continue;
-        }
-        rx.show(&message);
-        tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
-        let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
-        // In a box: whoever says nothing holds no room for it.
-        if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx))).await {
-            lease.notes.add("a message was given up: the back end could not be reached");
-            while let Some(message) = rx.recv_unseen().await {
-                if renewal::asked(&message).is_none() {
-                    line.give_up();
+            rx.show(&message);
+            tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
+            let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
+            // In a box: whoever says nothing holds no room for it.
+            if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx))).await {
+                lease.notes.add("a message was given up: the back end could not be reached");
+                while let Some(message) = rx.recv_unseen().await {
+                    if renewal::asked(&message).is_none() {
+                        line.give_up();
+                    }
                 }
+                return Ok(());
             }
-            return Ok(());
         }
     }
 }
