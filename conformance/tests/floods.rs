@@ -1,15 +1,25 @@
 //! Floods of every kind against the real `silverback serve`: others are served meanwhile, memory stays flat, and the log stays readable.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use silverback_conformance::{Failure, Opcode, Place, RawPeer, Result, Server};
+use silverback_conformance::{Failure, Opcode, Place, RawPeer, Result, Server, installed};
 
 const MIB: u64 = 1 << 20;
 
-/// How many sockets stay half open: fewer than the 20,000 files that a process usually may have open.
-const HALF_OPEN: usize = 15_000;
+/// How many sockets stay half open: these are ours, of the 20,000 files that a process may have open here, and the others another process's.
+const HALF_OPEN: [usize; 2] = [15_000, 5_000];
+
+/// Opens as many sockets as it is told and keeps them until nobody listens to it.
+const OTHER_PROCESS: &str = "
+import socket, sys
+sockets = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(int(sys.argv[2]))]
+for each in sockets[::2]: each.send(b'G')
+print(len(sockets), flush=True)
+sys.stdin.read()
+";
 
 /// What the server may grow by, whatever is sent to it.
 const FLAT: u64 = 96 * MIB;
@@ -108,8 +118,15 @@ fn handshake(more: &str) -> String {
 fn thousands_of_half_open_sockets_keep_nobody_out() -> Result<()> {
     let server = Server::start(&Place::Here, &[])?;
     let mut others = Others::of(&server)?;
-    let mut half_open = Vec::with_capacity(HALF_OPEN);
-    for number in 0..HALF_OPEN {
+    let [ours, theirs] = HALF_OPEN;
+    let (port, theirs) = (server.address.port().to_string(), theirs.to_string());
+    let mut other = Command::new(installed::program("python3")?)
+        .args(["-c", OTHER_PROCESS, &port, &theirs])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut half_open = Vec::with_capacity(ours);
+    for number in 0..ours {
         let stream = connect(&server)?;
         let part: &[u8] = [&b""[..], b"G", b"GET /ws HTTP/1.1\r\nHost: silv"][number % 3];
         send(&stream, part);
@@ -118,9 +135,15 @@ fn thousands_of_half_open_sockets_keep_nobody_out() -> Result<()> {
             others.are_served()?;
         }
     }
+    let mut opened = String::new();
+    let told = other.stdout.take().ok_or_else(|| Failure::new("no stdout"))?;
+    BufReader::new(told).read_line(&mut opened)?;
+    assert_eq!(opened.trim(), theirs, "the other process has opened so many");
     let held = server.process.descriptors()?;
-    println!("of {HALF_OPEN} half-open sockets the server holds {held}");
+    println!("of {} half-open sockets the server holds {held}", HALF_OPEN.iter().sum::<usize>());
     assert!(held < 2500, "the server holds {held} descriptors");
+    drop(other.stdin.take()); // it ends
+    other.wait()?;
     others.were_served()
 }
 
