@@ -44,7 +44,8 @@ fn a_server_listens_on_several_addresses() {
 fn the_api_can_have_an_address_of_its_own_and_then_it_is_nowhere_else() {
     let file = File::new("api-listen", "api.listen = \"127.0.0.1:0\"");
     let server = Server::start(CONFIGURED, &["--config", file.path()]);
-    let said = server.stdout_with(" for the API, the console and the metrics");
+    let said = server.stdout_with("/console"); // which is said after the addresses
+    assert!(said.contains(" for the API, the console and the metrics"), "{said}");
     let api: SocketAddr = addresses(&server)[1].parse().unwrap();
     assert!(said.contains(&format!("console:  http://{api}/console")), "{said}");
     let at_api = |request| Client::connect(api).ask(request);
