@@ -90,7 +90,7 @@ fn what_a_browser_pastes_is_wss_where_tls_is_on() {
     let (leaf, directory) = (Leaf::new(), Directory::new());
     let (cert, key) = leaf.write(&directory);
     let server = Server::start(&[("SILVERBACK_TLS_CERT", &cert), ("SILVERBACK_TLS_KEY", &key)], &[]);
-    let said = server.stdout_with("new WebSocket(");
+    let said = server.stdout_with("/ws?token=");
     assert!(said.contains(&format!("new WebSocket(\"wss://{}/ws?token=", server.address)), "{said}");
     assert!(said.contains(&format!("console:  https://{}/console#key=", server.address)), "{said}");
 }
