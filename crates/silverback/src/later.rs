@@ -2,7 +2,7 @@
 
 use std::task::Waker;
 
-use crate::outbox::Content;
+use crate::batch::Content;
 
 /// Wakers and messages that come out of a critical section. Waking or dropping them runs code of others, which must not find the lock taken;
 /// so it is done when this is dropped. Most sections leave nothing, and it costs them nothing.

@@ -48,6 +48,7 @@
 
 #[cfg(feature = "axum")]
 pub mod axum;
+mod batch;
 #[cfg(feature = "client")]
 pub mod dialer;
 mod drain;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
 
+use crate::batch::{Batch, Content};
 use crate::later::Later;
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::parking::Parking;
@@ -63,42 +64,8 @@ pub(crate) struct Item {
     key: Option<Arc<str>>,
 }
 
-#[derive(Debug)]
-pub(crate) enum Content {
-    Whole(Outgoing),
-    /// The first part of a message; the others follow it by way of `Outbox::part`.
-    FirstPart(Part),
-    Part(Part),
-}
-
-/// What is taken out of the queue under one lock, and encoded without it.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    contents: [Option<Content>; 16],
-    len: usize,
-}
-
 /// No transport comes so far.
 const UNKNOWN: u64 = u64::MAX;
-
-impl Batch {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Encodes it, and leaves it empty.
-    pub(crate) fn send(&mut self, connection: &mut Connection) {
-        for content in self.contents.iter_mut().filter_map(Option::take) {
-            // The connection was open when these were taken, and nothing else writes to it meanwhile.
-            let _ = match content {
-                Content::Whole(Outgoing::Message(message)) => connection.send(message),
-                Content::Whole(Outgoing::Prepared(prepared)) => connection.send_prepared(&prepared),
-                Content::FirstPart(part) | Content::Part(part) => connection.send_part(part),
-            };
-        }
-        self.len = 0;
-    }
-}
 
 #[derive(Debug, Default)]
 enum Close {
@@ -115,22 +82,6 @@ enum Close {
 pub(crate) enum Rejected {
     Full(Message),
     Closed(Message),
-}
-
-impl Content {
-    pub(crate) fn into_message(self) -> Message {
-        match self {
-            Self::Whole(outgoing) => outgoing.into_message(),
-            Self::FirstPart(part) | Self::Part(part) => part.piece,
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Whole(outgoing) => outgoing.message().len(),
-            Self::FirstPart(part) | Self::Part(part) => part.piece.len(),
-        }
-    }
 }
 
 // The handles' side.
@@ -447,16 +398,15 @@ impl Outbox {
     /// lock, and then [`pulled_until`](Self::pulled_until) is told.
     pub(crate) fn take(&mut self, connection: &Connection, room: usize, batch: &mut Batch) {
         let mut bytes = 0;
-        while batch.len < batch.contents.len()
+        while batch.has_room()
             && bytes < room
             && connection.is_open()
             && let Some(content) = self.take_one(connection, batch)
         {
             bytes += content.len();
-            batch.contents[batch.len] = Some(content);
-            batch.len += 1;
+            batch.push(content);
         }
-        if batch.len > 0 && self.milestone.is_none() {
+        if !batch.is_empty() && self.milestone.is_none() {
             self.milestone = Some((self.pulled(), UNKNOWN));
         }
     }
@@ -470,7 +420,7 @@ impl Outbox {
             self.is_inside = !part.is_last;
             return Some(Content::Part(*part));
         }
-        if connection.is_inside_message() && batch.len == 0 {
+        if connection.is_inside_message() && batch.is_empty() {
             return None; // a bare connection is in the middle of one
         }
         let item = self.items.pop_front()?;

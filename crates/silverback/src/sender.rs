@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Message, Text};
 
-use crate::outbox::{Content, Rejected};
+use crate::batch::Content;
+use crate::outbox::Rejected;
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::queue::QueueFill;
 use crate::shared::Shared;

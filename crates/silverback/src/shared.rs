@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Written};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::batch::{Batch, Content};
 use crate::inbox::{Inbox, Room};
 use crate::later::Later;
-use crate::outbox::{Batch, Content, Outbox, Rejected};
+use crate::outbox::{Outbox, Rejected};
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::queue::{QueueFill, QueueLimits};
 use crate::sync::{AtomicBool, Mutex, lock};

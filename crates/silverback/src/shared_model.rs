@@ -10,8 +10,8 @@ use loom::future::block_on;
 use loom::thread;
 use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Role, TransportEnd};
 
+use crate::batch::Content;
 use crate::driver::now;
-use crate::outbox::Content;
 use crate::queue::QueueLimits;
 use crate::shared::Shared;
 

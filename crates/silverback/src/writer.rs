@@ -8,7 +8,7 @@ use silverback_wire::{Message, Part, Text};
 use tokio::sync::SemaphorePermit;
 
 use crate::WebSocket;
-use crate::outbox::Content;
+use crate::batch::Content;
 use crate::sender::Closed;
 use crate::shared::Shared;
 
