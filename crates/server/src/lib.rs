@@ -47,6 +47,8 @@ mod serve;
 mod shards;
 mod socket;
 mod stop;
+#[expect(dead_code, reason = "the commands that dial come next")]
+mod target;
 mod term;
 mod timeline_json;
 mod traces;
