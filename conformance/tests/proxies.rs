@@ -1,0 +1,174 @@
+//! Silverback behind real proxies, each with the file that its guide shows.
+
+mod guide;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::{Duration, Instant};
+
+use guide::{Guide, behind_each, connect, handshake, replace, without};
+use silverback_conformance::Sessions::Of;
+use silverback_conformance::{Authority, Curl, Frame, Issued, Opcode, Place, ProxyKind, RawPeer, Result, Server, installed};
+
+const SOON: Duration = Duration::from_secs(5);
+
+#[test]
+fn the_guides_file_lets_everything_through() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let user = format!("alice-behind-{:?}", guide.kind);
+        let mut alice = connect(&proxy, &server, &user)?;
+        let delivery = server.post_text(&user, "across")?;
+        assert_eq!(delivery["queued"], 1, "{delivery}");
+        assert_eq!(alice.message()?, whole(Opcode::Text, b"across"));
+
+        let large = "x".repeat(300_000);
+        server.post_text(&user, &large)?;
+        assert_eq!(alice.message()?, whole(Opcode::Text, large.as_bytes()));
+
+        alice.send(Opcode::Ping, b"and back")?;
+        assert_eq!(alice.message()?, whole(Opcode::Pong, b"and back"));
+
+        alice.send(Opcode::Close, &1000_u16.to_be_bytes())?;
+        let close = alice.message()?;
+        assert_eq!((close.opcode, close.payload.get(..2)), (Opcode::Close, Some(&1000_u16.to_be_bytes()[..])));
+        assert!(alice.has_ended()?, "something came after the Close frame");
+        server.wait_for_sessions(Of(&user), 0, SOON)
+    })
+}
+
+#[test]
+fn a_proxy_that_is_right_is_not_blamed_for_a_plain_request() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let answer = Curl::new(&Place::Here, "GET", format!("http://{}/ws", proxy.address))?.send()?;
+        assert_eq!(answer.status, 426, "{answer:?}");
+        assert!(answer.body.contains("(upgrade-missing)") && answer.body.contains("x-forwarded-"), "{answer:?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_heartbeat_keeps_a_silent_connection_past_the_proxys_time_out() -> Result<()> {
+    let server = Server::start(&Place::Here, &[("SILVERBACK_HEARTBEAT_PING_AFTER", "400ms")])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy_with(&impatient(guide, 1)?, &server)?;
+        let user = format!("alice-behind-{:?}", guide.kind);
+        let mut alice = connect(&proxy, &server, &user)?;
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            let ping = alice.frame()?;
+            assert_eq!(ping.opcode, Opcode::Ping);
+            alice.send(Opcode::Pong, &ping.payload)?;
+        }
+        assert_eq!(server.sessions(Of(&user))?, 1);
+        Ok(())
+    })
+}
+
+#[test]
+fn without_a_heartbeat_the_proxys_time_out_ends_a_silent_connection() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?; // its first ping is 20 s away
+    behind_each(|guide| {
+        let proxy = guide.proxy_with(&impatient(guide, 1)?, &server)?;
+        let mut alice = connect(&proxy, &server, &format!("alice-behind-{:?}", guide.kind))?;
+        assert!(alice.has_ended()?, "a frame came");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_client_is_known_by_its_own_address_where_the_proxy_is_trusted() -> Result<()> {
+    let server = Server::start(&Place::Here, &[("SILVERBACK_PROXIES_TRUSTED", "127.0.0.1")])?;
+    let alices = IpAddr::from(Ipv4Addr::new(127, 0, 0, 2));
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let user = format!("alice-behind-{:?}", guide.kind);
+        let _alice = RawPeer::connect_from(alices, proxy.address, &format!("/ws?token={}", server.token(&user)?))?;
+        server.wait_for_sessions(Of(&user), 1, SOON)?;
+        let sessions = server.api("GET", &format!("/v1/users/{user}"))?.send()?.json()?;
+        assert_eq!(sessions["sessions"][0]["remote"], "127.0.0.2:0", "{sessions}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_page_is_known_by_its_origin_and_that_of_a_stranger_refused() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let from = |origin: &str| Ok(handshake(&proxy, &server)?.header("Origin", origin).send()?.status);
+        assert_eq!(from(&format!("http://{}", proxy.address))?, 101);
+        assert_eq!(from("http://elsewhere.example")?, 403);
+        Result::Ok(())
+    })
+}
+
+#[test]
+fn where_the_proxy_ends_tls_a_page_is_known_by_its_scheme() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let authority = Authority::new()?;
+    let issued = authority.issue()?;
+    behind_each(|guide| {
+        let site = guide.text()?;
+        assert_eq!(status_by_tls(guide, &site, &server, &authority, &issued)?, 101);
+        let scheme = match guide.kind {
+            ProxyKind::Nginx => "proxy_set_header X-Forwarded-Proto ",
+            ProxyKind::HaProxy => "http-request set-header X-Forwarded-Proto ",
+            ProxyKind::Caddy => return Ok(()), // which says it by itself
+            ProxyKind::Apache => "RequestHeader set X-Forwarded-Proto ",
+        };
+        assert_eq!(status_by_tls(guide, &without(&site, scheme)?, &server, &authority, &issued)?, 403, "without {scheme}");
+        Ok(())
+    })
+}
+
+#[test]
+fn where_the_host_is_not_passed_on_a_page_of_ours_seems_to_be_from_elsewhere() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    for (guide, line) in [(Guide::NGINX, "proxy_set_header Host "), (Guide::APACHE, "ProxyPreserveHost ")] {
+        let proxy = guide.proxy_with(&without(&guide.text()?, line)?, &server)?;
+        let answer = handshake(&proxy, &server)?.header("Origin", &format!("http://{}", proxy.address)).send()?;
+        assert_eq!(answer.status, 403, "{answer:?} without {line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn each_guide_shows_the_file_that_is_tested() -> Result<()> {
+    for guide in Guide::ALL {
+        let page = std::fs::read_to_string(installed::source(guide.page))?;
+        let file = guide.text()?;
+        let (_comment, directives) = file.split_once("\n\n").unwrap_or_default();
+        assert!(!directives.is_empty() && page.contains(directives), "{} does not show this:\n{directives}", guide.page);
+    }
+    Ok(())
+}
+
+/// The guide's file with a time-out of so many seconds for what is silent.
+fn impatient(guide: &Guide, seconds: u64) -> Result<String> {
+    let text = guide.text()?;
+    match guide.kind {
+        ProxyKind::Nginx => replace(&text, "proxy_read_timeout 60s;", &format!("proxy_read_timeout {seconds}s;")),
+        ProxyKind::HaProxy => replace(&text, "timeout tunnel 60s", &format!("timeout tunnel {seconds}s")),
+        ProxyKind::Caddy => {
+            let block = format!("127.0.0.1:8080 {{\n        transport http {{\n            read_timeout {seconds}s\n        }}\n    }}\n");
+            replace(&text, "127.0.0.1:8080\n", &block)
+        }
+        ProxyKind::Apache => replace(&text, "Timeout 60\n", &format!("Timeout {seconds}\n")),
+    }
+}
+
+/// What the handshake of a page gets that was served by https from the address it connects to.
+fn status_by_tls(guide: &Guide, site: &str, server: &Server, authority: &Authority, issued: &Issued) -> Result<u16> {
+    let proxy = guide.proxy_with_tls(site, server, issued)?;
+    let url = format!("https://{}/ws?token={}", proxy.address, server.token("alice")?);
+    let page = Curl::new(&Place::Here, "GET", url)?.option("--cacert").option(&authority.path().to_string_lossy());
+    let page = page.option("--http1.1").asking_for_a_websocket();
+    Ok(page.header("Origin", &format!("https://{}", proxy.address)).send()?.status)
+}
+
+fn whole(opcode: Opcode, payload: &[u8]) -> Frame {
+    Frame { is_final: true, opcode, payload: payload.to_vec() }
+}
