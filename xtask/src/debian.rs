@@ -9,8 +9,11 @@ use crate::peers::GORILLA;
 use crate::run::{find, run, succeeds};
 
 /// The programs that the tests start, each with the package that brings it.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("nginx", "nginx"),
+    ("haproxy", "haproxy"),
+    ("caddy", "caddy"),
+    ("apache2", "apache2-bin"), // the program alone: the tests bring their own configuration
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -26,6 +29,12 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("valgrind", "valgrind"),
     ("update-ca-certificates", "ca-certificates"),
 ];
+
+/// The packages of those that would run as services, on ports that the tests do not ask for.
+const SERVICES: [&str; 3] = ["nginx", "haproxy", "caddy"];
+
+/// What decides whether a package may start its service (`invoke-rc.d` and `deb-systemd-invoke` ask it).
+const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// What is no program, with its package.
 const FILES: [(&str, &str); 1] = [(GORILLA, "golang-github-gorilla-websocket-dev")];
@@ -43,14 +52,18 @@ pub(crate) fn install(programs: &[(&str, &'static str)], files: &[(&str, &'stati
         return Ok(());
     }
     println!("missing: {}", wanted.join(" "));
-    let Some(apt_get) = apt_get() else {
+    let Some(root) = root() else {
         return Err(format!(
             "this needs root: run `sudo apt-get update && sudo apt-get install --no-install-recommends {}`, then this again",
             wanted.join(" ")
         ));
     };
-    run(apt_get().arg("update").arg("-qq"))?;
-    run(apt_get().args(["install", "-qq", "--yes", "--no-install-recommends"]).args(&wanted))?;
+    run(root("apt-get").arg("update").arg("-qq"))?;
+    without_services(&root, || run(root("apt-get").args(["install", "-qq", "--yes", "--no-install-recommends"]).args(&wanted)))?;
+    let services: Vec<&str> = SERVICES.into_iter().filter(|service| wanted.contains(service)).collect();
+    if !services.is_empty() && find("systemctl").is_some() {
+        run(root("systemctl").arg("disable").args(services))?;
+    }
     match missing(programs, files) {
         still if still.is_empty() => Ok(()),
         still => Err(format!("installed, and still not found: {}", still.join(" "))),
@@ -74,16 +87,28 @@ fn missing(programs: &[(&str, &'static str)], files: &[(&str, &'static str)]) ->
     packages
 }
 
-/// How to call apt-get here: as root, or through a sudo that asks for no password.
-fn apt_get() -> Option<impl Fn() -> Command> {
-    let program = find("apt-get")?;
+/// Runs this while no package may start its service.
+fn without_services(root: impl Fn(&str) -> Command, install: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    if Path::new(POLICY).exists() {
+        return install(); // this machine has a policy of its own, as containers do
+    }
+    let forbid = format!("printf '#!/bin/sh\\nexit 101\\n' > {POLICY} && chmod 755 {POLICY}");
+    run(root("sh").args(["-c", &forbid]))?;
+    let installed = install();
+    run(root("rm").arg(POLICY))?;
+    installed
+}
+
+/// How to run a program as root here: as we are, or through a sudo that asks for no password.
+fn root() -> Option<impl Fn(&str) -> Command> {
+    find("apt-get")?;
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
     if !is_root && !succeeds(Command::new("sudo").args(["--non-interactive", "true"])) {
         return None;
     }
-    Some(move || {
+    Some(move |program: &str| {
         let mut command = if is_root { Command::new("env") } else { Command::new("sudo") };
-        command.arg("DEBIAN_FRONTEND=noninteractive").arg(&program);
+        command.arg("DEBIAN_FRONTEND=noninteractive").arg(program);
         command
     })
 }
