@@ -5,11 +5,17 @@ mod guide;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use guide::{Guide, behind_each, connect, handshake, replace, without};
+use guide::mistakes::Mistake::{NoUpgrade, OldHttp, SmallHead};
+use guide::mistakes::impatient;
+use guide::{Guide, behind_each, connect, handshake, without};
 use silverback_conformance::Sessions::Of;
 use silverback_conformance::{Authority, Curl, Frame, Issued, Opcode, Place, ProxyKind, RawPeer, Result, Server, installed};
 
 const SOON: Duration = Duration::from_secs(5);
+
+/// What Silverback's refusals call it when an upgrade does not arrive.
+const DROPPED: &str = "(proxy-dropped-upgrade)";
+const STRIPPED: &str = "(upgrade-stripped)";
 
 #[test]
 fn the_guides_file_lets_everything_through() -> Result<()> {
@@ -51,13 +57,13 @@ fn a_proxy_that_is_right_is_not_blamed_for_a_plain_request() -> Result<()> {
 
 #[test]
 fn the_heartbeat_keeps_a_silent_connection_past_the_proxys_time_out() -> Result<()> {
-    let server = Server::start(&Place::Here, &[("SILVERBACK_HEARTBEAT_PING_AFTER", "400ms")])?;
+    let server = Server::start(&Place::Here, &[("SILVERBACK_HEARTBEAT_PING_AFTER", "300ms")])?;
     behind_each(|guide| {
-        let proxy = guide.proxy_with(&impatient(guide, 1)?, &server)?;
+        let proxy = guide.proxy_with(&impatient(guide, "2s")?, &server)?;
         let user = format!("alice-behind-{:?}", guide.kind);
-        let mut alice = connect(&proxy, &server, &user)?;
+        let mut alice = RawPeer::connect(proxy.address, &format!("/ws?token={}", server.token(&user)?))?;
         let start = Instant::now();
-        while start.elapsed() < Duration::from_secs(3) {
+        while start.elapsed() < Duration::from_secs(4) {
             let ping = alice.frame()?;
             assert_eq!(ping.opcode, Opcode::Ping);
             alice.send(Opcode::Pong, &ping.payload)?;
@@ -71,7 +77,7 @@ fn the_heartbeat_keeps_a_silent_connection_past_the_proxys_time_out() -> Result<
 fn without_a_heartbeat_the_proxys_time_out_ends_a_silent_connection() -> Result<()> {
     let server = Server::start(&Place::Here, &[])?; // its first ping is 20 s away
     behind_each(|guide| {
-        let proxy = guide.proxy_with(&impatient(guide, 1)?, &server)?;
+        let proxy = guide.proxy_with(&impatient(guide, "1s")?, &server)?;
         let mut alice = connect(&proxy, &server, &format!("alice-behind-{:?}", guide.kind))?;
         assert!(alice.has_ended()?, "a frame came");
         Ok(())
@@ -136,6 +142,30 @@ fn where_the_host_is_not_passed_on_a_page_of_ours_seems_to_be_from_elsewhere() -
 }
 
 #[test]
+fn each_mistake_is_answered_as_the_pages_say() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let cookie = format!("session={}", "x".repeat(guide.small_head()));
+        for (mistake, status, cause) in match guide.kind {
+            ProxyKind::Nginx => [(NoUpgrade, 426, DROPPED), (OldHttp, 426, DROPPED), (SmallHead, 400, "Header Or Cookie Too Large")],
+            ProxyKind::HaProxy => {
+                [(NoUpgrade, 426, STRIPPED), (OldHttp, 503, "No server is available"), (SmallHead, 400, "an invalid request")]
+            }
+            ProxyKind::Caddy => [(NoUpgrade, 426, STRIPPED), (OldHttp, 502, ""), (SmallHead, 431, "431 Request Header Fields Too Large")],
+            ProxyKind::Apache => {
+                [(NoUpgrade, 426, STRIPPED), (OldHttp, 426, DROPPED), (SmallHead, 400, "header field exceeds server limit")]
+            }
+        } {
+            let proxy = guide.proxy_with(&mistake.in_the_file_of(guide)?, &server)?;
+            let answer = handshake(&proxy, &server)?.header("Cookie", &cookie).send()?;
+            assert_eq!(answer.status, status, "{mistake:?}: {answer:?}");
+            assert!(answer.body.contains(cause), "{mistake:?}: {answer:?}");
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn each_guide_shows_the_file_that_is_tested() -> Result<()> {
     for guide in Guide::ALL {
         let page = std::fs::read_to_string(installed::source(guide.page))?;
@@ -144,20 +174,6 @@ fn each_guide_shows_the_file_that_is_tested() -> Result<()> {
         assert!(!directives.is_empty() && page.contains(directives), "{} does not show this:\n{directives}", guide.page);
     }
     Ok(())
-}
-
-/// The guide's file with a time-out of so many seconds for what is silent.
-fn impatient(guide: &Guide, seconds: u64) -> Result<String> {
-    let text = guide.text()?;
-    match guide.kind {
-        ProxyKind::Nginx => replace(&text, "proxy_read_timeout 60s;", &format!("proxy_read_timeout {seconds}s;")),
-        ProxyKind::HaProxy => replace(&text, "timeout tunnel 60s", &format!("timeout tunnel {seconds}s")),
-        ProxyKind::Caddy => {
-            let block = format!("127.0.0.1:8080 {{\n        transport http {{\n            read_timeout {seconds}s\n        }}\n    }}\n");
-            replace(&text, "127.0.0.1:8080\n", &block)
-        }
-        ProxyKind::Apache => replace(&text, "Timeout 60\n", &format!("Timeout {seconds}\n")),
-    }
 }
 
 /// What the handshake of a page gets that was served by https from the address it connects to.

@@ -1,6 +1,8 @@
 //! The files of `docs/proxies/`, and a real proxy with each: as it stands there, or with a mistake in it.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod mistakes;
+
 use std::net::SocketAddr;
 
 use silverback_conformance::{Curl, Failure, Issued, Place, Proxy, ProxyKind, RawPeer, Result, Server, Sessions, installed};
