@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Flag, Layers};
+use crate::doctor::{self, Doctor};
 use crate::limits::{self, Bounds};
 use crate::listening::{Address, Addresses, Inherited};
 use crate::serve::Start;
@@ -35,6 +36,8 @@ enum Command {
     Echo(Echo),
     /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
     Token(Token),
+    /// Goes the whole way to a WebSocket server, and says what is wrong and how to mend it
+    Doctor(Box<Doctor>),
     /// Tells why a user or a session was disconnected: asks the API of a running server, with the key in SILVERBACK_API_KEY
     Why(Why),
 }
@@ -119,7 +122,7 @@ struct Why {
 /// Runs the command line; the exit code is 0 only when all went well.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("silverback: {error}");
             let mut source = error.source();
@@ -144,8 +147,14 @@ impl Settings {
     }
 }
 
-fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
-    match command {
+fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let done: Result<(), Box<dyn std::error::Error>> = match command {
+        Command::Doctor(arguments) => {
+            let runtime = process::runtime()?;
+            let is_well = runtime.block_on(doctor::doctor(*arguments));
+            runtime.shutdown_background(); // a name server that does not answer is not waited for
+            return Ok(if is_well? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
         Command::Serve(arguments) => {
             let layers = arguments.settings.layers();
             let loaded = layers.load()?;
@@ -180,5 +189,6 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             };
             process::block_on(why::why(config, arguments.url, about))?
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, join, split};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::arrival::{self, Peer};
 use crate::life;
 use crate::limits::{self, Refused, Socket, Turn, refused};
 use crate::listening::{Accepted, Remote, Tls};
@@ -108,7 +109,7 @@ impl Visit {
             () = last_answer(&app) => return,
         };
         match handshake {
-            Ok(handshake) if handshake.request().uri().path() == "/ws" => {
+            Ok(handshake) if handshake.request().uri().path() == "/ws" && !arrival::is_asked_for(handshake.request().headers()) => {
                 let client = peer.behind(&app.live.now().config.proxies, handshake.request().headers());
                 serve_socket(handshake, client, socket, turn, app).await;
             }
@@ -175,6 +176,7 @@ async fn serve_http<S: Stream>(handshake: Handshake<S>, peer: Remote, largest_he
         // Each request of a connection may be somebody else's, where a proxy shares it among them.
         let client = peer.behind(&live.now().config.proxies, request.headers());
         request.extensions_mut().insert(client);
+        request.extensions_mut().insert(Peer(peer));
         routes.call(request)
     });
     let mut http = http1::Builder::new();

@@ -11,6 +11,7 @@ use silverback::{Refusal, WebSocket};
 use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
 use tracing::{Instrument as _, Span};
 
+use crate::arrival::{self, Peer};
 use crate::auth::{TokenError, Verified};
 use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
@@ -145,8 +146,16 @@ fn identity(verified: Verified, remote: Remote) -> Identity {
     }
 }
 
-/// `/ws` on a connection that has served another request before.
-pub(crate) async fn upgrade(State(app): State<App>, Extension(remote): Extension<Remote>, mut request: Request) -> Response {
+/// `/ws` on a connection that has served another request before, or asks how it has arrived.
+pub(crate) async fn upgrade(
+    State(app): State<App>,
+    Extension(remote): Extension<Remote>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+) -> Response {
+    if arrival::is_asked_for(request.headers()) {
+        return arrival::answer(&app, peer, remote, &request);
+    }
     match admitted(&app, &mut request, remote).await {
         Ok((place, seat, response, socket)) => {
             let (session, line) = app.join(place, socket);

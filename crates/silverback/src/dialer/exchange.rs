@@ -24,6 +24,39 @@ const BODY_RAW_LIMIT: usize = 4 * BODY_LIMIT;
 /// How long a refusal's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Sends a request and reads its answer, for those who drive a [`wire::Connection`](crate::wire::Connection) themselves or want to see what a server says: the
+/// answer, with the beginning of its body (at most 4 KiB) where it is not 101, and what came behind the head of a 101, which is frames.
+///
+/// Not cancel-safe: dropping this leaves the stream in the middle of something.
+///
+/// # Errors
+/// [`DialError`], of what can happen to a handshake: the stream fails or ends, or what comes is not HTTP.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use silverback::wire::handshake::client::Offer;
+/// use silverback::{Upgrader, dialer::ask};
+///
+/// let (upgrader, (mut ours, theirs)) = (Upgrader::default(), tokio::io::duplex(4096));
+/// let offer = Offer::new(&"ws://example.com/chat".parse()?, http::HeaderMap::new())?;
+/// let (answer, server) = tokio::join!(ask(&mut ours, offer.request()), upgrader.accept(theirs));
+/// let (response, frames) = answer?;
+/// assert_eq!(response.status(), 101);
+/// offer.judge(&response.map(|_| ()))?;
+/// # assert!(frames.is_empty() && server.is_ok());
+/// # Ok(())
+/// # }
+/// ```
+pub async fn ask<S: Stream>(stream: &mut S, request: &Request<()>) -> Result<(Response<Bytes>, BytesMut), DialError> {
+    let (response, behind_head) = exchange(stream, request).await?;
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok((response.map(|()| Bytes::new()), behind_head));
+    }
+    let body = body(stream, &response, behind_head, BODY_TIMEOUT).await;
+    Ok((response.map(|()| body), BytesMut::new()))
+}
+
 /// Sends the request and reads the head of its answer, and what came behind it.
 pub(super) async fn exchange<S: Stream>(stream: &mut S, request: &Request<()>) -> Result<(Response<()>, BytesMut), DialError> {
     stream.write_all(&encode_request(request)).await?;

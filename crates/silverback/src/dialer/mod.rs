@@ -48,6 +48,7 @@ use crate::transport::Stream;
 pub use address::AddressError;
 pub use builder::{BuildError, DialerBuilder};
 pub use error::DialError;
+pub use exchange::ask;
 pub use eyeballs::ConnectFailures;
 pub use proxy::{NotAProxy, Proxy};
 pub use redirect::RedirectError;

@@ -148,6 +148,32 @@ impl Trust {
         Self(Source::Config(config))
     }
 
+    /// The configuration that this comes to, for those who set up TLS themselves. The system's certificates are read when they are first needed.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// [`TrustError`] where the system has no certificates.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use silverback::dialer::Trust;
+    ///
+    /// # let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    /// # let pem = made.cert.pem();
+    /// let config = Trust::pem(pem.as_bytes())?.client_config().await?;
+    /// assert_eq!(config.alpn_protocols, [b"http/1.1"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn client_config(&self) -> Result<Arc<ClientConfig>, TrustError> {
+        Ok(match &self.0 {
+            Source::Config(config) => config.clone(),
+            Source::System(config) => config.get_or_try_init(system).await?.clone(),
+        })
+    }
+
     /// Sets up TLS with `host`.
     pub(super) async fn connect(&self, host: Host<&str>, transport: Transport) -> Result<Transport, TlsError> {
         let name = match host {
@@ -155,11 +181,7 @@ impl Trust {
             Host::Ipv4(ip) => ServerName::from(std::net::IpAddr::V4(ip)),
             Host::Ipv6(ip) => ServerName::from(std::net::IpAddr::V6(ip)),
         };
-        let config = match &self.0 {
-            Source::Config(config) => config,
-            Source::System(config) => config.get_or_try_init(system).await?,
-        };
-        let stream = TlsConnector::from(config.clone()).connect(name, transport).await.map_err(tls_error)?;
+        let stream = TlsConnector::from(self.client_config().await?).connect(name, transport).await.map_err(tls_error)?;
         match stream.get_ref().1.alpn_protocol() {
             None | Some(ALPN) => Ok(Transport::new(stream)),
             Some(_) => Err(TlsError::Protocol),

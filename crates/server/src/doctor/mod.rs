@@ -1,0 +1,100 @@
+//! `silverback doctor`: goes the whole way to a WebSocket, and says what is wrong and how to mend it.
+//!
+//! ```text
+//!   arguments ─▶ subject ─▶ examination ─▶ observed ─▶ finding (a line a stage) ─┬─▶ draw
+//!                           network, tls,              verdict (one cause)       └─▶ json
+//!                           talk, arrived              lines (for which proxy)
+//! ```
+//!
+//! What is observed is data; judging it needs no network, and both ways of showing it come from the same.
+
+mod arguments;
+mod arrived;
+mod draw;
+mod examination;
+mod finding;
+mod json;
+mod lines;
+mod network;
+mod observed;
+mod proxy;
+mod stage;
+mod subject;
+mod talk;
+mod tls;
+mod verdict;
+
+use std::error::Error;
+use std::io::{IsTerminal as _, Write as _, stdout};
+
+pub(crate) use arguments::Doctor;
+use tokio::time::Instant;
+
+use self::arguments::Color;
+use self::draw::Drawing;
+use self::examination::{Examination, Step};
+use self::finding::{finding, findings};
+use self::proxy::Proxy;
+use self::stage::Stage;
+use self::subject::Subject;
+use self::tls::Trusts;
+use self::verdict::verdict;
+use crate::target::Target;
+
+/// Examines, and prints what was found. `true` when all is well.
+pub(crate) async fn doctor(arguments: Doctor) -> Result<bool, Box<dyn Error>> {
+    let subject = Subject::new(&arguments.target)?;
+    let idle = arguments.idle.unwrap_or_default();
+    let examination = Examination {
+        trusts: Trusts {
+            given: arguments.target.trust()?.client_config().await?,
+            blind: Target::blind_trust()?.client_config().await?,
+            is_insecure: arguments.target.insecure,
+        },
+        within: arguments.timeout,
+        idle,
+        message: usize::try_from(arguments.message.as_u64())?,
+        subject: subject.clone(),
+    };
+    let is_terminal = stdout().is_terminal();
+    let drawing = Drawing { has_colours: has_colours(arguments.color, is_terminal) };
+    let began = Instant::now();
+
+    let show = |text: &str| {
+        if !arguments.json {
+            let mut out = stdout().lock();
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // whoever has gone away needs no line
+        }
+    };
+    show(&drawing.head(&subject.shown()));
+    let observed = examination
+        .run(|step| match step {
+            Step::Begins(stage) if is_terminal => show(&drawing.waiting(stage)),
+            Step::Begins(_) => {}
+            Step::Done(stage, observed) => {
+                let line = drawing.finding(&finding(stage, observed, &subject));
+                show(&if is_terminal { format!("\r\u{1b}[2K{line}") } else { line });
+            }
+        })
+        .await;
+
+    let findings = findings(&observed, &subject);
+    let verdict = verdict(&observed, &findings, &subject);
+    let shown: Vec<Proxy> = arguments.proxy.or(verdict.proxy).into_iter().collect();
+    if arguments.json {
+        let bound = Stage::bound_of_all(arguments.timeout, idle);
+        let json = json::json(&subject, &observed, &findings, &verdict, &shown, began.elapsed(), bound);
+        writeln!(stdout(), "{json:#}")?;
+    } else {
+        show(&drawing.verdict(&verdict, &shown, arguments.proxy.is_some()));
+    }
+    Ok(verdict.is_well())
+}
+
+fn has_colours(color: Color, is_terminal: bool) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+    }
+}
