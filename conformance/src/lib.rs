@@ -8,7 +8,7 @@
 //! * [`Server`] and [`Echo`] are the binary `silverback`, started on a free port and killed when dropped. They are built
 //!   on [`Process`], which keeps the last lines that a program printed, for the message when something fails.
 //! * [`Curl`] asks over HTTP, [`RawPeer`] speaks WebSocket in frames made by hand, and a [`Proxy`] stands between, perhaps with
-//!   a certificate of an [`Authority`]. [`Driver`] is a browser, [`Library`] an implementation of another house, [`Minter`] one
+//!   a certificate of an [`Authority`]. [`Diagnosis`] is what `silverback doctor` says. [`Driver`] is a browser, [`Library`] an implementation of another house, [`Minter`] one
 //!   that makes tokens, [`BackEnd`] one that hears of hooks. The binary `peer` is a [`RawPeer`] in a process of its own, to be
 //!   stopped and killed.
 //! * [`Place`] is where a program runs: here, or in a network namespace whose traffic can be cut.
@@ -23,6 +23,7 @@ mod browser;
 mod certificates;
 mod curl;
 mod deadline;
+mod doctor;
 mod failure;
 pub mod installed;
 mod library;
@@ -41,6 +42,7 @@ pub use browser::Driver;
 pub use certificates::{Authority, Issued};
 pub use curl::{Answer, Curl};
 pub use deadline::eventually;
+pub use doctor::Diagnosis;
 pub use failure::{Failure, Result};
 pub use library::Library;
 pub use minter::{KeyServer, Minter};

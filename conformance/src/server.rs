@@ -147,7 +147,7 @@ impl Echo {
 }
 
 /// A command of the binary, with nothing from the environment of whoever runs the tests but the secret for tests.
-fn silverback(place: &Place, subcommand: &str) -> Result<Command> {
+pub(crate) fn silverback(place: &Place, subcommand: &str) -> Result<Command> {
     let mut command = place.command(installed::binary("silverback")?)?;
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SILVERBACK_")) {
         command.env_remove(name);
