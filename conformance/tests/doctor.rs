@@ -5,8 +5,8 @@ mod guide;
 use std::time::Duration;
 
 use guide::mistakes::Mistake;
-use guide::behind_each;
-use silverback_conformance::{Authority, Diagnosis, Place, ProxyKind, Result, Server};
+use guide::{Guide, behind_each, without};
+use silverback_conformance::{Authority, Diagnosis, Place, ProxyKind, Result, Server, installed};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -63,6 +63,79 @@ fn a_certificate_that_has_expired_is_named() -> Result<()> {
     cause_of(Mistake::ExpiredCertificate, &[], |_| "certificate-expired")
 }
 
+#[test]
+fn a_host_that_is_not_passed_on_is_named() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    for (guide, line, cure) in [
+        (Guide::NGINX, "proxy_set_header Host ", "proxy_set_header Host $http_host;"),
+        (Guide::APACHE, "ProxyPreserveHost ", "ProxyPreserveHost On"),
+    ] {
+        let proxy = guide.proxy_with(&without(&guide.text()?, line)?, &server)?;
+        let diagnosis = Diagnosis::of(&format!("ws://{}/ws", proxy.address), &["--token", &server.token("patient")?])?;
+        assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "origin-refused"), "{diagnosis:#?}");
+        assert!(diagnosis.lines_for(name(guide.kind)).is_some_and(|lines| lines.contains(cure)), "{diagnosis:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_scheme_that_is_not_told_is_named() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let authority = Authority::new()?;
+    let (trusted, issued) = (authority.path(), authority.issue()?);
+    for (guide, line) in [
+        (Guide::NGINX, "proxy_set_header X-Forwarded-Proto "),
+        (Guide::HAPROXY, "http-request set-header X-Forwarded-Proto "),
+        (Guide::APACHE, "RequestHeader set X-Forwarded-Proto "),
+    ] {
+        let proxy = guide.proxy_with_tls(&without(&guide.text()?, line)?, &server, &issued)?;
+        let (url, token, trusted) = (format!("wss://{}/ws", proxy.address), server.token("patient")?, trusted.to_string_lossy());
+        let diagnosis = Diagnosis::of(&url, &["--token", &token, "--ca", &trusted, "--for", name(guide.kind)])?;
+        assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "origin-refused"), "{diagnosis:#?}");
+        assert!(diagnosis.lines_for(name(guide.kind)).is_some_and(|lines| lines.contains(line)), "{diagnosis:#?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_server_that_is_not_where_the_proxy_looks_for_it_is_named() -> Result<()> {
+    let mut server = Server::start(&Place::Here, &[])?;
+    let token = server.token("patient")?;
+    server.process.signal("KILL")?;
+    server.process.wait(SOON)?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let diagnosis = Diagnosis::of(&format!("ws://{}/ws", proxy.address), &["--token", &token])?;
+        assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "upstream-unreachable"), "{diagnosis:#?}");
+        assert_eq!(diagnosis.proxy(), Some(name(guide.kind)), "{diagnosis:#?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn ws_where_the_proxy_speaks_tls_is_named() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    let authority = Authority::new()?;
+    let issued = authority.issue()?;
+    behind_each(|guide| {
+        let proxy = guide.proxy_with_tls(&guide.text()?, &server, &issued)?;
+        let diagnosis = Diagnosis::of(&format!("ws://{}/ws", proxy.address), &["--token", &server.token("patient")?])?;
+        assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "tls-expected"), "{diagnosis:#?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn wss_where_the_proxy_speaks_none_is_named() -> Result<()> {
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let diagnosis = Diagnosis::of(&format!("wss://{}/ws", proxy.address), &["--token", &server.token("patient")?])?;
+        assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "tls-not-spoken"), "{diagnosis:#?}");
+        Ok(())
+    })
+}
+
 /// Has each proxy examined that has this mistake, and holds the doctor to the cause and to the lines that mend it.
 fn cause_of(mistake: Mistake, arguments: &[&str], cause: impl Fn(ProxyKind) -> &'static str + Sync) -> Result<()> {
     let server = Server::start(&Place::Here, &[])?;
@@ -86,8 +159,18 @@ fn cause_of(mistake: Mistake, arguments: &[&str], cause: impl Fn(ProxyKind) -> &
         assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), cause(guide.kind)), "{mistake:?}: {diagnosis:#?}");
         let lines = diagnosis.lines_for(name(guide.kind)).unwrap_or_default();
         assert!(lines.contains(cure(guide.kind, mistake)), "{mistake:?}: no {:?} in {lines:?}", cure(guide.kind, mistake));
-        Ok(())
+        is_in_the_table(guide, mistake, cause(guide.kind))
     })
+}
+
+/// Holds the table of the guide to what the doctor says.
+fn is_in_the_table(guide: &Guide, mistake: Mistake, cause: &str) -> Result<()> {
+    let page = std::fs::read_to_string(installed::source("docs/proxies/README.md"))?;
+    let beginning = format!("| {} | {} | ", mistake.title(), guide.name);
+    let row = page.lines().find(|line| line.starts_with(&beginning)).unwrap_or_default();
+    let cure = cure(guide.kind, mistake).trim_start_matches("no: ").trim_start_matches("not ").trim_start_matches("without: ");
+    assert!(row.contains(&format!("| `{cause}` |")) && row.contains(cure), "no `{cause}` with {cure:?} in the row {beginning:?}: {row:?}");
+    Ok(())
 }
 
 /// As `--for` names it.

@@ -20,6 +20,17 @@ pub(crate) enum Mistake {
 }
 
 impl Mistake {
+    /// What the table of `docs/proxies/README.md` calls it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::NoUpgrade => "no Upgrade headers",
+            Self::OldHttp => "HTTP/1.0 to the server",
+            Self::ShortTimeOut => "a time-out of 5 s",
+            Self::SmallHead => "a limit of the head",
+            Self::ExpiredCertificate => "an expired certificate",
+        }
+    }
+
     /// The guide's file with this mistake in it.
     pub(crate) fn in_the_file_of(self, guide: &Guide) -> Result<String> {
         let text = guide.text()?;

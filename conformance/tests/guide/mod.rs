@@ -13,6 +13,7 @@ use crate::SOON;
 #[derive(Debug)]
 pub(crate) struct Guide {
     pub(crate) kind: ProxyKind,
+    pub(crate) name: &'static str,
     /// The file that users are told to take.
     pub(crate) file: &'static str,
     /// The page that explains it.
@@ -25,14 +26,34 @@ pub(crate) struct Guide {
 const SILVERBACK: &str = "127.0.0.1:8080";
 
 impl Guide {
-    pub(crate) const NGINX: Self =
-        Self { kind: ProxyKind::Nginx, file: "docs/proxies/nginx.conf", page: "docs/proxies/nginx.md", listens: "listen 80;" };
-    pub(crate) const HAPROXY: Self =
-        Self { kind: ProxyKind::HaProxy, file: "docs/proxies/haproxy.cfg", page: "docs/proxies/haproxy.md", listens: "bind :80\n" };
-    pub(crate) const CADDY: Self =
-        Self { kind: ProxyKind::Caddy, file: "docs/proxies/Caddyfile", page: "docs/proxies/caddy.md", listens: "your.host {" };
-    pub(crate) const APACHE: Self =
-        Self { kind: ProxyKind::Apache, file: "docs/proxies/apache.conf", page: "docs/proxies/apache.md", listens: "<VirtualHost *:80>" };
+    pub(crate) const NGINX: Self = Self {
+        kind: ProxyKind::Nginx,
+        name: "nginx",
+        file: "docs/proxies/nginx.conf",
+        page: "docs/proxies/nginx.md",
+        listens: "listen 80;",
+    };
+    pub(crate) const HAPROXY: Self = Self {
+        kind: ProxyKind::HaProxy,
+        name: "HAProxy",
+        file: "docs/proxies/haproxy.cfg",
+        page: "docs/proxies/haproxy.md",
+        listens: "bind :80\n",
+    };
+    pub(crate) const CADDY: Self = Self {
+        kind: ProxyKind::Caddy,
+        name: "Caddy",
+        file: "docs/proxies/Caddyfile",
+        page: "docs/proxies/caddy.md",
+        listens: "your.host {",
+    };
+    pub(crate) const APACHE: Self = Self {
+        kind: ProxyKind::Apache,
+        name: "Apache httpd",
+        file: "docs/proxies/apache.conf",
+        page: "docs/proxies/apache.md",
+        listens: "<VirtualHost *:80>",
+    };
     pub(crate) const ALL: [Self; 4] = [Self::NGINX, Self::HAPROXY, Self::CADDY, Self::APACHE];
 
     /// What the file says.

@@ -13,7 +13,8 @@ use silverback::{DialError, Stream};
 use tokio::time::{Instant, timeout};
 
 use super::observed::{
-    Answer, Arrival, Close, Idle, Idled, Large, OriginTold, Origins, Other, OtherScheme, Observed, Ping, Secured, Sent, SmallHead, Timed, Tls,
+    Answer, Arrival, Close, Idle, Idled, Large, Observed, OriginTold, Origins, Other, OtherScheme, Ping, Secured, Sent, SmallHead, Timed,
+    Tls,
 };
 use super::stage::{BODY, Stage};
 use super::subject::Subject;
@@ -233,9 +234,7 @@ impl Examination {
                 let answer = Answer::Open { response: bare, subprotocol: agreed.subprotocol, deflate };
                 Opened { answer, talk: Some(self.open(stream, agreed.deflate, behind)) }
             }
-            Err(AnswerError::Header { header, value }) => {
-                Opened { answer: Answer::Wrong { response: bare, header, value }, talk: None }
-            }
+            Err(AnswerError::Header { header, value }) => Opened { answer: Answer::Wrong { response: bare, header, value }, talk: None },
             Err(_) => Opened { answer: Answer::Refused { response: bare.map(|()| body) }, talk: None },
         }
     }
@@ -307,9 +306,7 @@ impl Examination {
             let answer = self.probe_and_leave(&subject, address).await;
             told(origin, answer.as_ref())
         };
-        let none = async {
-            if self.subject.has_origin() { told(None).await } else { self::told(None, Some(first)) }
-        };
+        let none = async { if self.subject.has_origin() { told(None).await } else { self::told(None, Some(first)) } };
         let (own, foreign, none) = tokio::join!(told(Some(self.subject.own_origin())), told(Some(FOREIGN.to_owned())), none);
         Origins { own, foreign, none }
     }
@@ -318,7 +315,9 @@ impl Examination {
     fn other_port(&self, observed: &Observed) -> Option<bool> {
         let connected = observed.tcp.as_ref().is_some_and(|tcp| tcp.what.connected().is_some());
         let is_strange = match (&observed.tls, &observed.answer) {
-            (Some(tls), _) if matches!(tls.what.outcome, Secured::NotTls | Secured::Ended | Secured::TimedOut(_) | Secured::Failed(_)) => true,
+            (Some(tls), _) if matches!(tls.what.outcome, Secured::NotTls | Secured::Ended | Secured::TimedOut(_) | Secured::Failed(_)) => {
+                true
+            }
             (_, Some(answer)) => match &answer.what {
                 Answer::Open { .. } | Answer::Wrong { .. } => false,
                 Answer::Refused { response } => response.status().as_u16() == 400,

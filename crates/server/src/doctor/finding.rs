@@ -6,9 +6,7 @@ use http::Version;
 use silverback::{Cause, CloseFrame, CloseReport};
 
 use super::arrived::{problem, without_query};
-use super::observed::{
-    Answer, Arrival, Close, Connected, Distrust, Idled, Names, Observed, OriginTold, Other, Ping, Secured, Sent, Timed,
-};
+use super::observed::{Answer, Arrival, Close, Connected, Distrust, Idled, Names, Observed, OriginTold, Other, Ping, Secured, Sent, Timed};
 use super::stage::Stage;
 use super::subject::Subject;
 

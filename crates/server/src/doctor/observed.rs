@@ -126,11 +126,21 @@ pub(super) struct Certificate {
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The server speaks WebSocket.
-    Open { response: Response<()>, subprotocol: Option<String>, deflate: Option<String> },
+    Open {
+        response: Response<()>,
+        subprotocol: Option<String>,
+        deflate: Option<String>,
+    },
     /// 101, and something about it is wrong.
-    Wrong { response: Response<()>, header: &'static str, value: String },
+    Wrong {
+        response: Response<()>,
+        header: &'static str,
+        value: String,
+    },
     /// Another status.
-    Refused { response: Response<Bytes> },
+    Refused {
+        response: Response<Bytes>,
+    },
     /// Ended without an answer.
     Ended,
     Reset(io::ErrorKind),
@@ -189,7 +199,11 @@ pub(super) struct SmallHead {
 pub(super) enum Arrival {
     /// The server is none of ours, or somebody answers for it.
     Unknown,
-    Told { told: Value, changes: Vec<Change>, headers: HeaderMap },
+    Told {
+        told: Value,
+        changes: Vec<Change>,
+        headers: HeaderMap,
+    },
 }
 
 /// What was sent and has arrived as something else.
