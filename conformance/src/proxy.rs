@@ -102,7 +102,7 @@ fn caddy(site: &str) -> String {
 
 /// With the modules that a fresh Debian enables and those that `a2enmod` of the guide does.
 fn apache(site: &str, scratch: &Path) -> String {
-    let modules = ["mpm_event", "authz_core", "env", "reqtimeout", "setenvif", "headers", "proxy", "proxy_http", "ssl"];
+    let modules = ["mpm_event", "authz_core", "env", "reqtimeout", "setenvif", "headers", "proxy", "proxy_http", "ssl", "http2"];
     let modules = modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n")).concat();
     let scratch = scratch.display();
     format!(

@@ -76,16 +76,16 @@ impl Guide {
         })
     }
 
-    /// As [`proxy_with`](Self::proxy_with), by TLS with this certificate, as the page says.
+    /// As [`proxy_with`](Self::proxy_with), by TLS with this certificate, as the page says, and with HTTP/2 for pages.
     pub(crate) fn proxy_with_tls(&self, site: &str, server: &Server, issued: &Issued) -> Result<Proxy> {
         let (certificate, key, both) = (issued.certificate.display(), issued.key.display(), issued.both.display());
         self.start(site, server.address, |address| match self.kind {
-            ProxyKind::Nginx => format!("listen {address} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};"),
-            ProxyKind::HaProxy => format!("bind {address} ssl crt {both}\n"),
+            ProxyKind::Nginx => format!("listen {address} ssl http2; ssl_certificate {certificate}; ssl_certificate_key {key};"),
+            ProxyKind::HaProxy => format!("bind {address} ssl crt {both} alpn h2,http/1.1\n"),
             ProxyKind::Caddy => format!("https://:{} {{\n    tls {certificate} {key}", address.port()),
             ProxyKind::Apache => format!(
                 "Listen {address}\n<VirtualHost {address}>\n\
-                 SSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}"
+                 Protocols h2 http/1.1\nSSLEngine on\nSSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}"
             ),
         })
     }
