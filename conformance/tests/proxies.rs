@@ -3,11 +3,12 @@
 mod guide;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use guide::mistakes::Mistake::{NoUpgrade, OldHttp, SmallHead};
 use guide::mistakes::impatient;
-use guide::{Guide, behind_each, connect, handshake, without};
+use guide::{Guide, behind_each, connect, handshake, replace, without};
 use silverback_conformance::Sessions::Of;
 use silverback_conformance::{Authority, Curl, Frame, Issued, Opcode, Place, ProxyKind, RawPeer, Result, Server, installed};
 
@@ -174,6 +175,21 @@ fn each_guide_shows_the_file_that_is_tested() -> Result<()> {
         assert!(!directives.is_empty() && page.contains(directives), "{} does not show this:\n{directives}", guide.page);
     }
     Ok(())
+}
+
+#[test]
+fn the_guides_curl_gets_through_each() -> Result<()> {
+    let page = std::fs::read_to_string(installed::source("docs/proxies/README.md"))?;
+    let block = page.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap_or_default();
+    let server = Server::start(&Place::Here, &[])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let command = replace(&replace(block, "your.host", &proxy.address.to_string())?, "TOKEN", &server.token("curl")?)?;
+        let output = Command::new("bash").args(["-c", &command]).env("no_proxy", "*").output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.starts_with("HTTP/1.1 101 Switching Protocols"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    })
 }
 
 /// What the handshake of a page gets that was served by https from the address it connects to.
