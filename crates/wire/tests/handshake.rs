@@ -190,6 +190,21 @@ mod upgrade {
         let request = but(&[("connection", &["Close"]), ("via", &["1.1 varnish"])]);
         says(&refused(&request, 426, "proxy-dropped-upgrade").1, &["varnish"]);
     }
+
+    #[test]
+    fn apache_which_is_known_by_its_headers_is_told_its_own_line() {
+        let apaches: (&str, &[&str]) = ("x-forwarded-server", &["your.host"]);
+        let (_, text) = refused(&but(&[("upgrade", &[]), ("connection", &["Keep-Alive"]), apaches]), 426, "upgrade-stripped");
+        says(&text, &["ProxyPass / http://127.0.0.1:8080/ upgrade=websocket"]);
+        assert!(!text.contains("proxy_set_header") && !text.contains("force-proxy-request-1.0"), "{text}");
+
+        let mut old = but(&[("upgrade", &[]), ("connection", &[]), apaches]);
+        *old.version_mut() = Version::HTTP_10;
+        says(&refused(&old, 426, "proxy-dropped-upgrade").1, &["upgrade=websocket", "without `SetEnv force-proxy-request-1.0`"]);
+
+        let traefiks = but(&[("upgrade", &[]), apaches, ("x-real-ip", &["192.0.2.1"])]);
+        says(&refused(&traefiks, 426, "upgrade-stripped").1, &NGINX);
+    }
 }
 
 mod version_and_key {

@@ -10,7 +10,9 @@ use super::server::Head;
 
 const NGINX: &str =
     "    proxy_http_version 1.1;\n    proxy_set_header Upgrade $http_upgrade;\n    proxy_set_header Connection \"upgrade\";";
-const PROXY_CURE: &str = "let the proxy pass the upgrade on. For nginx, in the location of this address:\n";
+const OTHERS: &str = "For Apache httpd: `upgrade=websocket` at the end of its ProxyPass. HAProxy, Caddy and Traefik pass it on, unless a line takes `Upgrade` or \
+     `Connection` away.";
+const APACHE: &str = "    ProxyPass / http://127.0.0.1:8080/ upgrade=websocket";
 
 pub(super) fn method_not_get(request: Head<'_>) -> Refusal {
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-get", "a WebSocket handshake is a GET request (RFC 6455, 4.1)")
@@ -28,7 +30,7 @@ pub(super) fn through_a_deaf_proxy(request: Head<'_>) -> Refusal {
     if wants_websocket(headers) {
         return upgrade_required("proxy-dropped-upgrade", "a proxy in front of this server did not pass the WebSocket upgrade on")
             .arrived(arrived)
-            .cure(format!("{PROXY_CURE}{NGINX}"));
+            .cure(pass_it_on(request));
     }
     // Nothing says that it was meant as a handshake: it may be a page or a probe, through a proxy that is quite right.
     upgrade_required(
@@ -36,7 +38,7 @@ pub(super) fn through_a_deaf_proxy(request: Head<'_>) -> Refusal {
         "this address is for WebSocket connections, and the request, as the proxy passed it on, asks for none",
     )
     .arrived(arrived)
-    .cure(format!("connect with a WebSocket client. If you did, {PROXY_CURE}{NGINX}"))
+    .cure(format!("connect with a WebSocket client. If you did, {}", pass_it_on(request)))
 }
 
 pub(super) fn not_an_upgrade(request: Head<'_>) -> Refusal {
@@ -48,8 +50,9 @@ pub(super) fn not_an_upgrade(request: Head<'_>) -> Refusal {
     if wants_websocket(headers) {
         let title = "the WebSocket headers arrived, but `Upgrade: websocket` and `Connection: Upgrade` did not both arrive";
         return upgrade_required("upgrade-stripped", title).arrived(arrived).cure(format!(
-            "if a proxy is in between, it has dropped them: {PROXY_CURE}{NGINX}\nIf you write the request yourself, send `Connection: Upgrade` and \
-             `Upgrade: websocket`"
+            "if a proxy is in between, it has dropped them: {}\nIf you write the request yourself, send `Connection: Upgrade` and \
+             `Upgrade: websocket`",
+            pass_it_on(request)
         ));
     }
     if says("sec-fetch-mode", "navigate") || (is_page && !headers.contains_key("sec-fetch-mode")) {
@@ -117,17 +120,22 @@ pub(super) fn extensions_not_valid(request: Head<'_>) -> Refusal {
 
 pub(super) fn origin_not_allowed(request: Head<'_>, origin: Option<&Origin>, own: Option<&Origin>) -> Refusal {
     let headers = request.headers;
+    let (tell_scheme, keep_host) = match is_apache(headers) {
+        true => ("Apache httpd: `RequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}`", "Apache httpd: `ProxyPreserveHost On`"),
+        false => ("nginx: `proxy_set_header X-Forwarded-Proto $scheme;`", "nginx: `proxy_set_header Host $http_host;`"),
+    };
     let cure = match (origin, own) {
         (Some(origin), Some(own)) if origin.is_https_of(own) => {
-            "the page came by https and the proxy in front of this server did not say so. For nginx: `proxy_set_header X-Forwarded-Proto $scheme;`"
-                .to_owned()
+            format!("the page came by https and the proxy in front of this server did not say so. For {tell_scheme}")
         }
         (Some(origin), _) => format!(
             "if pages of {} should connect, allow that origin in this server's configuration. If the page is this server's own, a proxy \
-             has changed `Host`. For nginx: `proxy_set_header Host $http_host;`",
+             has changed `Host`. For {keep_host}",
             printable(origin.to_string().as_bytes())
         ),
-        (None, _) if headers.get(ORIGIN).is_none_or(|line| line != "null") => "send the origin as browsers do: once, as scheme, host and port".to_owned(),
+        (None, _) if headers.get(ORIGIN).is_none_or(|line| line != "null") => {
+            "send the origin as browsers do: once, as scheme, host and port".to_owned()
+        }
         (None, _) => "a page in a sandboxed frame or from a file has the origin `null`: open it from a web server".to_owned(),
     };
     let own = own.map_or("unknown".to_owned(), |own| printable(own.to_string().as_bytes()));
@@ -179,6 +187,20 @@ const PROXY_HEADERS: [HeaderName; 7] = [
 
 pub(super) fn has_proxy(headers: &HeaderMap) -> bool {
     PROXY_HEADERS.iter().any(|name| headers.contains_key(name))
+}
+
+/// The lines that let a proxy pass the upgrade on, for the one that is recognised.
+fn pass_it_on(request: Head<'_>) -> String {
+    if !is_apache(request.headers) {
+        return format!("let the proxy pass the upgrade on. For nginx, in the location of this address:\n{NGINX}\n{OTHERS}");
+    }
+    let old = if request.version < Version::HTTP_11 { ", and without `SetEnv force-proxy-request-1.0`" } else { "" };
+    format!("let Apache httpd pass the upgrade on (2.4.47 or later){old}:\n{APACHE}")
+}
+
+/// It sends `X-Forwarded-Server` whether told to or not. So does Traefik, with `X-Real-Ip`.
+fn is_apache(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-server") && !headers.contains_key("x-real-ip")
 }
 
 /// The proxy by its own words.
