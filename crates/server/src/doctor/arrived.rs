@@ -160,9 +160,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_read_as_json_and_in_words() {
-        let refusal = silverback::Refusal::new(http::StatusCode::FORBIDDEN, "origin-not-allowed", "pages of this origin may not connect here")
-            .arrived("`Origin` x")
-            .cure("allow it");
+        let refusal =
+            silverback::Refusal::new(http::StatusCode::FORBIDDEN, "origin-not-allowed", "pages of this origin may not connect here")
+                .arrived("`Origin` x")
+                .cure("allow it");
         let read = problem(refusal.problem().body().as_bytes()).unwrap();
         assert_eq!((read.cause.as_str(), read.detail.as_str(), read.cure.as_str()), ("origin-not-allowed", "`Origin` x", "allow it"));
         assert_eq!(problem(refusal.response(&http::HeaderMap::new()).body().as_bytes()), Some(read));

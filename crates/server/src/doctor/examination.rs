@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::header::{HeaderValue, LOCATION, ORIGIN};
+use http::header::{HeaderValue, LOCATION, ORIGIN, UPGRADE};
 use silverback::dialer::ask;
 use silverback::wire::deflate::Agreement;
 use silverback::wire::handshake::HeadError;
@@ -13,8 +13,10 @@ use silverback::{DialError, Stream};
 use tokio::time::{Instant, timeout};
 
 use super::observed::{
-    Answer, Arrival, Close, Idle, Idled, Large, OriginTold, Origins, Other, OtherScheme, Observed, Ping, Secured, Sent, SmallHead, Timed, Tls,
+    Answer, Arrival, Close, Idle, Idled, Large, Observed, OriginTold, Origins, Other, OtherScheme, Ping, Secured, Sent, SmallHead, Timed,
+    Tls,
 };
+use super::proxy::Proxy;
 use super::stage::{BODY, Stage};
 use super::subject::Subject;
 use super::talk::Talk;
@@ -110,6 +112,11 @@ impl Examination {
             observed.arrival = Some(timed(self.arrival(address)).await);
         }
         step(Step::Done(Stage::Arrival, observed));
+
+        let is_cut = observed.idle.as_ref().is_some_and(|idle| matches!(&idle.what.outcome, Idled::Ended { .. }));
+        if let Some(address) = reached.filter(|_| is_cut) {
+            observed.betrayed = self.betrayed(address).await;
+        }
 
         step(Step::Begins(Stage::Origin));
         let status = observed.answer.as_ref().and_then(|answer| answer.what.status()).map(|status| status.as_u16());
@@ -233,9 +240,7 @@ impl Examination {
                 let answer = Answer::Open { response: bare, subprotocol: agreed.subprotocol, deflate };
                 Opened { answer, talk: Some(self.open(stream, agreed.deflate, behind)) }
             }
-            Err(AnswerError::Header { header, value }) => {
-                Opened { answer: Answer::Wrong { response: bare, header, value }, talk: None }
-            }
+            Err(AnswerError::Header { header, value }) => Opened { answer: Answer::Wrong { response: bare, header, value }, talk: None },
             Err(_) => Opened { answer: Answer::Refused { response: bare.map(|()| body) }, talk: None },
         }
     }
@@ -247,16 +252,20 @@ impl Examination {
     /// One more handshake with the same server, all in this time.
     async fn probe(&self, subject: &Subject, address: SocketAddr, within: Duration) -> Option<Opened> {
         let probing = async {
-            let stream = network::again(address, within).await?;
-            let stream: Box<dyn Stream> = if subject.is_secure() {
-                let (_, stream) = tls::secure(stream, subject.host(), &self.trusts.given, true, within).await;
-                Box::new(stream?)
-            } else {
-                Box::new(stream)
-            };
+            let stream = self.stream(subject, address).await?;
             Some(self.shake_hands(subject, stream, within).await)
         };
         timeout(within, probing).await.ok().flatten()
+    }
+
+    /// One more way to the same address.
+    async fn stream(&self, subject: &Subject, address: SocketAddr) -> Option<Box<dyn Stream>> {
+        let stream = network::again(address, self.within).await?;
+        if !subject.is_secure() {
+            return Some(Box::new(stream));
+        }
+        let (_, stream) = tls::secure(stream, subject.host(), &self.trusts.given, true, self.within).await;
+        Some(Box::new(stream?))
     }
 
     /// A probe whose connection is closed in good manners.
@@ -283,12 +292,7 @@ impl Examination {
         let subject = self.subject.clone().with_header(arrival::HEADER, Some(HeaderValue::from_static("1")));
         let Ok(offer) = subject.offer() else { return Arrival::Unknown };
         let asking = async {
-            let stream = network::again(address, self.within).await?;
-            let mut stream: Box<dyn Stream> = if subject.is_secure() {
-                Box::new(tls::secure(stream, subject.host(), &self.trusts.given, true, self.within).await.1?)
-            } else {
-                Box::new(stream)
-            };
+            let mut stream = self.stream(&subject, address).await?;
             let (response, behind) = ask(&mut stream, offer.request()).await.ok()?;
             if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
                 let _ = timeout(self.within / 4, self.open(stream, None, behind).close(self.within / 8)).await;
@@ -299,6 +303,19 @@ impl Examination {
         timeout(self.within, asking).await.ok().flatten().unwrap_or(Arrival::Unknown)
     }
 
+    /// Asks for something that the server refuses: what stands in between may show itself then. HAProxy does.
+    async fn betrayed(&self, address: SocketAddr) -> Option<Proxy> {
+        let offer = self.subject.without_secrets().offer().ok()?;
+        let mut request = offer.request().clone();
+        request.headers_mut().remove(UPGRADE);
+        let asking = async {
+            let mut stream = self.stream(&self.subject, address).await?;
+            let (response, _) = ask(&mut stream, &request).await.ok()?;
+            Proxy::recognised(Some(response.status()), Some(response.headers()), response.body(), None)
+        };
+        timeout(self.within, asking).await.ok().flatten()
+    }
+
     /// As a page of this server would come, as a stranger's page, and as a program.
     async fn origins(&self, address: SocketAddr, first: &Answer) -> Origins {
         let told = async |origin: Option<String>| {
@@ -307,9 +324,7 @@ impl Examination {
             let answer = self.probe_and_leave(&subject, address).await;
             told(origin, answer.as_ref())
         };
-        let none = async {
-            if self.subject.has_origin() { told(None).await } else { self::told(None, Some(first)) }
-        };
+        let none = async { if self.subject.has_origin() { told(None).await } else { self::told(None, Some(first)) } };
         let (own, foreign, none) = tokio::join!(told(Some(self.subject.own_origin())), told(Some(FOREIGN.to_owned())), none);
         Origins { own, foreign, none }
     }
@@ -318,7 +333,9 @@ impl Examination {
     fn other_port(&self, observed: &Observed) -> Option<bool> {
         let connected = observed.tcp.as_ref().is_some_and(|tcp| tcp.what.connected().is_some());
         let is_strange = match (&observed.tls, &observed.answer) {
-            (Some(tls), _) if matches!(tls.what.outcome, Secured::NotTls | Secured::Ended | Secured::TimedOut(_) | Secured::Failed(_)) => true,
+            (Some(tls), _) if matches!(tls.what.outcome, Secured::NotTls | Secured::Ended | Secured::TimedOut(_) | Secured::Failed(_)) => {
+                true
+            }
             (_, Some(answer)) => match &answer.what {
                 Answer::Open { .. } | Answer::Wrong { .. } => false,
                 Answer::Refused { response } => response.status().as_u16() == 400,

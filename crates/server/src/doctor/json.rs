@@ -26,7 +26,8 @@ pub(super) fn json(
         _ => Value::Null,
     };
     let lines = verdict.topic.map(|topic| shown.iter().map(|proxy| (*proxy, lines(topic, *proxy))).collect::<Vec<_>>());
-    let lines = lines.unwrap_or_default().into_iter().map(|(proxy, Lines { at, lines })| json!({ "for": proxy.id(), "at": at, "lines": lines }));
+    let lines =
+        lines.unwrap_or_default().into_iter().map(|(proxy, Lines { at, lines })| json!({ "for": proxy.id(), "at": at, "lines": lines }));
     json!({
         "url": subject.shown(),
         "ok": verdict.is_well(),

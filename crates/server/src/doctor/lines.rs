@@ -63,9 +63,7 @@ fn nginx(topic: Topic) -> Said {
             "in the location of this address, beside the other proxy_set_header",
             "proxy_set_header Host $http_host;\nproxy_set_header X-Forwarded-Proto $scheme;",
         ),
-        Topic::Upstream => {
-            ("in the location of this address", "proxy_pass http://127.0.0.1:8080;   # where the server listens")
-        }
+        Topic::Upstream => ("in the location of this address", "proxy_pass http://127.0.0.1:8080;   # where the server listens"),
     }
 }
 
@@ -78,11 +76,12 @@ fn haproxy(topic: Topic) -> Said {
         Topic::Version => ("in the backend: HTTP/1.1 is its default", "server app 127.0.0.1:8080   # without: proto h2"),
         Topic::Idle => ("in defaults or the backend", "timeout tunnel 1h   # for connections that were upgraded"),
         Topic::Head => ("in global", "tune.bufsize 32768\ntune.maxrewrite 1024"),
-        Topic::Certificate => (
-            "in the frontend; then: systemctl reload haproxy",
-            "bind :443 ssl crt /etc/haproxy/site.pem   # chain and key in one file",
-        ),
-        Topic::Origin => ("in the frontend", "http-request set-header X-Forwarded-Proto https if { ssl_fc }\n# no: http-request set-header Host"),
+        Topic::Certificate => {
+            ("in the frontend; then: systemctl reload haproxy", "bind :443 ssl crt /etc/haproxy/site.pem   # chain and key in one file")
+        }
+        Topic::Origin => {
+            ("in the frontend", "http-request set-header X-Forwarded-Proto https if { ssl_fc }\n# no: http-request set-header Host")
+        }
         Topic::Upstream => ("in the backend", "server app 127.0.0.1:8080 check   # where the server listens; without: proto h2"),
     }
 }
@@ -99,10 +98,9 @@ fn caddy(topic: Topic) -> Said {
             "reverse_proxy 127.0.0.1:8080 {\n    transport http {\n        read_timeout 0   # or longer than the server's pings are apart\n    }\n}",
         ),
         Topic::Head => ("in the global options", "servers {\n    max_header_size 32KiB\n}"),
-        Topic::Certificate => (
-            "in the site; without a tls line it gets and renews one by itself",
-            "tls /etc/ssl/fullchain.pem /etc/ssl/privkey.pem",
-        ),
+        Topic::Certificate => {
+            ("in the site; without a tls line it gets and renews one by itself", "tls /etc/ssl/fullchain.pem /etc/ssl/privkey.pem")
+        }
         Topic::Origin => (
             "in the site: it passes both on by itself",
             "reverse_proxy 127.0.0.1:8080   # without: header_up Host, header_up -X-Forwarded-Proto",
@@ -127,11 +125,12 @@ fn apache(topic: Topic) -> Said {
             "in the VirtualHost; then: apachectl graceful",
             "SSLCertificateFile    /etc/ssl/fullchain.pem   # with the intermediates\nSSLCertificateKeyFile /etc/ssl/privkey.pem",
         ),
-        Topic::Origin => ("in the VirtualHost (a2enmod headers)", "ProxyPreserveHost On\nRequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}"),
-        Topic::Upstream => (
-            "in the VirtualHost",
-            "ProxyPass \"/ws\" \"http://127.0.0.1:8080/ws\" upgrade=websocket   # where the server listens",
-        ),
+        Topic::Origin => {
+            ("in the VirtualHost (a2enmod headers)", "ProxyPreserveHost On\nRequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}")
+        }
+        Topic::Upstream => {
+            ("in the VirtualHost", "ProxyPass \"/ws\" \"http://127.0.0.1:8080/ws\" upgrade=websocket   # where the server listens")
+        }
     }
 }
 
@@ -175,10 +174,7 @@ fn envoy(topic: Topic) -> Said {
             "tls_certificates:\n  - certificate_chain: { filename: /etc/ssl/fullchain.pem }\n    private_key: { filename: /etc/ssl/privkey.pem }",
         ),
         Topic::Origin => ("in the route: it passes Host on by itself", "# no: host_rewrite_literal, auto_host_rewrite"),
-        Topic::Upstream => (
-            "in the cluster",
-            "- endpoint:\n    address:\n      socket_address: { address: 127.0.0.1, port_value: 8080 }",
-        ),
+        Topic::Upstream => ("in the cluster", "- endpoint:\n    address:\n      socket_address: { address: 127.0.0.1, port_value: 8080 }"),
     }
 }
 
@@ -197,10 +193,9 @@ fn alb(topic: Topic) -> Said {
             "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN \\\n  --attributes Key=idle_timeout.timeout_seconds,Value=300",
         ),
         Topic::Head => ("its limits are fixed (16 K a line, 64 K all)", "# make cookies smaller, or use another host name"),
-        Topic::Certificate => (
-            "the listener's certificate, of ACM",
-            "aws elbv2 modify-listener --listener-arn ARN --certificates CertificateArn=ARN",
-        ),
+        Topic::Certificate => {
+            ("the listener's certificate, of ACM", "aws elbv2 modify-listener --listener-arn ARN --certificates CertificateArn=ARN")
+        }
         Topic::Origin => (
             "an attribute of the load balancer",
             "aws elbv2 modify-load-balancer-attributes --load-balancer-arn ARN \\\n  --attributes Key=routing.http.preserve_host_header.enabled,Value=true",

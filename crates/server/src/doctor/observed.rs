@@ -9,6 +9,8 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 use silverback::{CloseCode, CloseReport};
 
+use super::proxy::Proxy;
+
 /// All that was observed. `None` where a stage was not come to.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
@@ -25,6 +27,8 @@ pub(super) struct Observed {
     pub(super) close: Option<Timed<Close>>,
     pub(super) origins: Option<Timed<Origins>>,
     pub(super) other: Option<Timed<OtherScheme>>,
+    /// A proxy that shows itself only when it passes a refusal on.
+    pub(super) betrayed: Option<Proxy>,
 }
 
 /// What was observed, and how long it took.
@@ -126,11 +130,21 @@ pub(super) struct Certificate {
 #[derive(Debug)]
 pub(super) enum Answer {
     /// The server speaks WebSocket.
-    Open { response: Response<()>, subprotocol: Option<String>, deflate: Option<String> },
+    Open {
+        response: Response<()>,
+        subprotocol: Option<String>,
+        deflate: Option<String>,
+    },
     /// 101, and something about it is wrong.
-    Wrong { response: Response<()>, header: &'static str, value: String },
+    Wrong {
+        response: Response<()>,
+        header: &'static str,
+        value: String,
+    },
     /// Another status.
-    Refused { response: Response<Bytes> },
+    Refused {
+        response: Response<Bytes>,
+    },
     /// Ended without an answer.
     Ended,
     Reset(io::ErrorKind),
@@ -189,7 +203,11 @@ pub(super) struct SmallHead {
 pub(super) enum Arrival {
     /// The server is none of ours, or somebody answers for it.
     Unknown,
-    Told { told: Value, changes: Vec<Change>, headers: HeaderMap },
+    Told {
+        told: Value,
+        changes: Vec<Change>,
+        headers: HeaderMap,
+    },
 }
 
 /// What was sent and has arrived as something else.

@@ -49,7 +49,12 @@ impl Proxy {
     }
 
     /// By the headers and the body of an answer, and by what the server behind has seen.
-    pub(super) fn recognised(status: Option<StatusCode>, headers: Option<&HeaderMap>, body: &[u8], arrived: Option<&Value>) -> Option<Self> {
+    pub(super) fn recognised(
+        status: Option<StatusCode>,
+        headers: Option<&HeaderMap>,
+        body: &[u8],
+        arrived: Option<&Value>,
+    ) -> Option<Self> {
         let said = |name: &str| headers.and_then(|headers| headers.get(name)).and_then(|line| line.to_str().ok()).unwrap_or_default();
         let (server, via) = (said("server").to_ascii_lowercase(), said("via").to_ascii_lowercase());
         let has = |name: &str| headers.is_some_and(|headers| headers.contains_key(name));

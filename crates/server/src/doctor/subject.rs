@@ -4,7 +4,7 @@ use std::error::Error;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue, Uri};
 use silverback::Deflate;
 use silverback::wire::handshake::client::Offer;
@@ -24,12 +24,15 @@ impl Subject {
     pub(super) fn new(target: &Target) -> Result<Self, Box<dyn Error>> {
         // Built once for what it refuses: a header that the handshake owns, a subprotocol that is none.
         target.dialer()?.build()?;
-        let mut url = Url::parse(&target.url).map_err(|error| format!("this is not an address ({error}): write one like wss://example.com/ws"))?;
+        let mut url =
+            Url::parse(&target.url).map_err(|error| format!("this is not an address ({error}): write one like wss://example.com/ws"))?;
         let scheme = match url.scheme() {
             "ws" | "wss" => None,
             "http" => Some("ws"),
             "https" => Some("wss"),
-            scheme => return Err(format!("the address of a WebSocket begins with ws:// or wss://, and this one begins with {scheme}:").into()),
+            scheme => {
+                return Err(format!("the address of a WebSocket begins with ws:// or wss://, and this one begins with {scheme}:").into());
+            }
         };
         if let Some(scheme) = scheme {
             let _ = url.set_scheme(scheme); // from one special scheme to another, which is allowed
@@ -38,7 +41,9 @@ impl Subject {
             return Err("this address has no host: write one like wss://example.com/ws".into());
         }
         if url.fragment().is_some() {
-            return Err("the address of a WebSocket has no fragment (RFC 6455, 3): take away the # and what follows, or write # as %23".into());
+            return Err(
+                "the address of a WebSocket has no fragment (RFC 6455, 3): take away the # and what follows, or write # as %23".into()
+            );
         }
         let mut headers = HeaderMap::new();
         for Header { name, value } in target.all_headers() {

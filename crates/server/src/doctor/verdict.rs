@@ -63,7 +63,7 @@ pub(super) fn verdict(observed: &Observed, findings: &[Finding], subject: &Subje
         answer.map(Answer::body).unwrap_or_default(),
         arrived,
     );
-    let proxy = proxy.or_else(|| Proxy::recognised(None, headers, b"", None));
+    let proxy = proxy.or_else(|| Proxy::recognised(None, headers, b"", None)).or(observed.betrayed);
     let told = network(observed, subject)
         .or_else(|| observed.tls.as_ref().and_then(|tls| secured(&tls.what, observed, subject)))
         .or_else(|| answer.and_then(|answer| answered(answer, observed, subject, proxy)))
@@ -120,31 +120,47 @@ fn secured(tls: &Tls, observed: &Observed, subject: &Subject) -> Option<Told> {
     let first = tls.chain.first();
     let plain = || {
         let words = "What answers there is no TLS. Dial ws:// instead; if it is to be wss://, TLS is not switched on at this port, or it is another port (443, 8443).";
-        told("tls-not-spoken", format!("Port {} of {} speaks plain HTTP, and the address says wss://.", subject.port(), subject.host()), words)
+        told(
+            "tls-not-spoken",
+            format!("Port {} of {} speaks plain HTTP, and the address says wss://.", subject.port(), subject.host()),
+            words,
+        )
     };
     Some(match &tls.outcome {
         Secured::Trusted { .. } => return None,
         Secured::Untrusted { why: Distrust::Expired, .. } => {
             let expired = tls.chain.iter().find(|certificate| certificate.days_left < 0);
             let which = expired.map(|certificate| format!(" The one of {} was good until {}.", certificate.subject, certificate.not_after));
-            let words = format!("Clients refuse it.{} Renew it; if it was renewed, reload the server, which still holds the old one. If it is good, this machine's clock is wrong.", which.unwrap_or_default());
+            let words = format!(
+                "Clients refuse it.{} Renew it; if it was renewed, reload the server, which still holds the old one. If it is good, this machine's clock is wrong.",
+                which.unwrap_or_default()
+            );
             told("certificate-expired", "The certificate has expired.", words).about(Topic::Certificate)
         }
-        Secured::Untrusted { why: Distrust::NotYetValid, .. } => {
-            told("certificate-not-yet-valid", "The certificate is not valid yet.", "The clock of this machine is wrong, or that of the machine that made the certificate.")
-        }
+        Secured::Untrusted { why: Distrust::NotYetValid, .. } => told(
+            "certificate-not-yet-valid",
+            "The certificate is not valid yet.",
+            "The clock of this machine is wrong, or that of the machine that made the certificate.",
+        ),
         Secured::Untrusted { why: Distrust::OtherName, .. } => {
             let names = first.map(|certificate| certificate.names.join(", ")).filter(|names| !names.is_empty());
-            let words = format!("It is for {}. Dial one of these names, or have this one put into it. Where several sites share the address, the server may have chosen another one's.", names.unwrap_or_else(|| "no name at all".into()));
+            let words = format!(
+                "It is for {}. Dial one of these names, or have this one put into it. Where several sites share the address, the server may have chosen another one's.",
+                names.unwrap_or_else(|| "no name at all".into())
+            );
             told("certificate-for-another-name", format!("The certificate is not for {}.", subject.host()), words).about(Topic::Certificate)
         }
         Secured::Untrusted { why: Distrust::UnknownIssuer, .. } => {
             let issuer = tls.chain.last().map_or_else(|| "its issuer".to_owned(), |certificate| certificate.issuer.clone());
             let is_alone = tls.chain.len() == 1 && first.is_some_and(|certificate| certificate.subject != certificate.issuer);
             let words = if is_alone {
-                format!("The server sends its own certificate alone, and nobody here knows {issuer}. Let it send the whole chain (fullchain.pem, not cert.pem). If the authority is your own, give it with --ca.")
+                format!(
+                    "The server sends its own certificate alone, and nobody here knows {issuer}. Let it send the whole chain (fullchain.pem, not cert.pem). If the authority is your own, give it with --ca."
+                )
             } else {
-                format!("Nobody who is trusted here has signed it: {issuer} is not among them. If the authority is your own, give it with --ca, and to every client.")
+                format!(
+                    "Nobody who is trusted here has signed it: {issuer} is not among them. If the authority is your own, give it with --ca, and to every client."
+                )
             };
             told("certificate-issuer-unknown", "The certificate is signed by somebody unknown.", words).about(Topic::Certificate)
         }
@@ -158,10 +174,17 @@ fn secured(tls: &Tls, observed: &Observed, subject: &Subject) -> Option<Told> {
             told("tls-ended", "The server ends the connection when TLS begins.", words)
         }
         Secured::TimedOut(after) => {
-            let words = format!("The connection is there, and nothing came for {}. The port belongs to another protocol, or the server hangs.", spoken(*after));
+            let words = format!(
+                "The connection is there, and nothing came for {}. The port belongs to another protocol, or the server hangs.",
+                spoken(*after)
+            );
             told("tls-not-answered", "The server does not answer to TLS.", words)
         }
-        Secured::Failed(why) => told("tls-failed", "TLS fails.", format!("{why}. The two ends may have no version or cipher in common: TLS 1.2 or 1.3 is needed.")),
+        Secured::Failed(why) => told(
+            "tls-failed",
+            "TLS fails.",
+            format!("{why}. The two ends may have no version or cipher in common: TLS 1.2 or 1.3 is needed."),
+        ),
         Secured::Local(why) => told("tls-failed", "TLS cannot be begun.", format!("{why}.")),
     })
 }
@@ -194,7 +217,10 @@ fn answered(answer: &Answer, observed: &Observed, subject: &Subject, proxy: Opti
             Some(told("not-http", format!("{} is no web server.", at()), words))
         }
         Answer::TimedOut(after) => {
-            let words = format!("It took the request, and nothing came for {}. Something on the way holds the upgrade back (a proxy or a virus scanner that waits for a whole answer), or the server hangs.", spoken(*after));
+            let words = format!(
+                "It took the request, and nothing came for {}. Something on the way holds the upgrade back (a proxy or a virus scanner that waits for a whole answer), or the server hangs.",
+                spoken(*after)
+            );
             Some(told("no-answer", "The server takes the connection and never answers.", words))
         }
         Answer::Refused { response } => {
@@ -224,7 +250,9 @@ fn dropped(changes: &[Change], problem: Option<&Problem>, proxy: Option<Proxy>) 
     let detail = problem.map(|problem| problem.detail.as_str()).unwrap_or_default();
     if change("version").is_some() || (is_said && detail.starts_with("HTTP/1.0")) {
         let words = "The request left here as HTTP/1.1 and reached the server as HTTP/1.0, which has no upgrades (RFC 9110, 7.8).";
-        return Some(told("http-1.0-upstream", format!("{} speaks HTTP/1.0 to the server behind it.", by(proxy)), words).about(Topic::Version));
+        return Some(
+            told("http-1.0-upstream", format!("{} speaks HTTP/1.0 to the server behind it.", by(proxy)), words).about(Topic::Version),
+        );
     }
     let lost: Vec<_> = ["Upgrade", "Connection"].into_iter().filter(|what| change(what).is_some()).collect();
     if !lost.is_empty() {
@@ -236,7 +264,7 @@ fn dropped(changes: &[Change], problem: Option<&Problem>, proxy: Option<Proxy>) 
         return Some(told("upgrade-dropped", format!("{} does not pass the upgrade on.", by(proxy)), words).about(Topic::Upgrade));
     }
     if is_said {
-        let words = format!("The server says what reached it: {detail}.");
+        let words = format!("The server says what reached it: {}.", detail.lines().next().unwrap_or_default());
         return Some(told("upgrade-dropped", format!("{} does not pass the upgrade on.", by(proxy)), words).about(Topic::Upgrade));
     }
     None
@@ -245,15 +273,21 @@ fn dropped(changes: &[Change], problem: Option<&Problem>, proxy: Option<Proxy>) 
 /// A refusal that explains itself.
 fn explained(problem: &Problem, observed: &Observed) -> Told {
     let words = [&problem.detail, &problem.cure].into_iter().filter(|text| !text.is_empty()).map(|text| capital(text)).collect::<Vec<_>>();
-    let words = words.join(". ");
+    let words = words.iter().map(|text| sentence(text)).collect::<Vec<_>>().join(" ");
     let title = format!("The server refuses: {}.", problem.title);
     match problem.cause.as_str() {
         "origin-not-allowed" => told("origin-refused", title, words).about(Topic::Origin),
         "head-too-large" => told("head-too-large", title, words),
+        "not-found" => told("path-not-found", title, words),
         cause if cause.starts_with("token") || status(observed) == Some(401) => told("not-authorised", title, words),
         cause if cause.starts_with("too-many") => told("too-many-requests", title, words),
         _ => told("refused", title, words),
     }
+}
+
+/// With an end, unless it ends in lines that are to be copied.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', ';', '?', '!']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn capital(text: &str) -> String {
@@ -276,45 +310,86 @@ fn refused(response: &http::Response<bytes::Bytes>, observed: &Observed, subject
     match status.as_u16() {
         _ if is_size => {
             let (first, answer) = small.map_or((0, 0), |SmallHead { status, first }| (*first, status.unwrap_or_default()));
-            let words = format!("The head had {first} bytes and was refused with {}; a small one gets {answer}. Large cookies and tokens are the usual cause: make them smaller, or raise the limit.", status.as_u16());
+            let words = format!(
+                "The head had {first} bytes and was refused with {}; a small one gets {answer}. Large cookies and tokens are the usual cause: make them smaller, or raise the limit.",
+                status.as_u16()
+            );
             told("head-too-large", "The head of the request is too large.", words).about(Topic::Head)
         }
         413 | 414 | 431 => {
             let words = format!("{status}.{says} Large cookies and tokens are the usual cause: make them smaller, or raise the limit.");
             told("head-too-large", "The head of the request is too large.", words).about(Topic::Head)
         }
-        400 if says.contains("Header Or Cookie Too Large") || says.contains("header field exceeds") => {
-            told("head-too-large", "The head of the request is too large.", format!("{status}.{says} Make cookies and tokens smaller, or raise the limit.")).about(Topic::Head)
-        }
+        400 if says.contains("Header Or Cookie Too Large") || says.contains("header field exceeds") => told(
+            "head-too-large",
+            "The head of the request is too large.",
+            format!("{status}.{says} Make cookies and tokens smaller, or raise the limit."),
+        )
+        .about(Topic::Head),
         300..400 => {
             let to = response.headers().get("location").map(|to| without_query(&String::from_utf8_lossy(to.as_bytes())));
-            let words = format!("Browsers do not follow redirects of a WebSocket. Dial the address that it leads to ({}), or let the server answer here.", to.unwrap_or_else(|| "which it does not name".into()));
+            let words = format!(
+                "Browsers do not follow redirects of a WebSocket. Dial the address that it leads to ({}), or let the server answer here.",
+                to.unwrap_or_else(|| "which it does not name".into())
+            );
             told("redirected", format!("The server redirects ({})", status.as_u16()) + ".", words)
         }
-        401 => told("not-authorised", "The server wants to know who you are.", format!("{status}.{says} Send what it asks for: --token, a cookie or another header with -H.")),
-        403 if subject.has_origin() && origins.is_some_and(|origins| origins.none.status != Some(403)) => {
-            told("origin-refused", "The server lets no page of this origin connect.", format!("{status}.{says} Without an Origin it answers otherwise. Allow the origin at the server.")).about(Topic::Origin)
-        }
-        403 => told("forbidden", "The server forbids it.", format!("{status}.{says} Are the credentials enough? Does it ask for an Origin that it knows (--origin), or does a firewall for web applications stand before it?")),
-        404 => told("path-not-found", "There is nothing at this path.", format!("{status}.{says} Is the path right, and does {who} send it on to the WebSocket server? A proxy may match another location or another host name.")),
-        405 => told("path-not-found", "This path takes no GET.", format!("{status}.{says} A handshake is a GET: this is the path of something else.")),
+        401 => told(
+            "not-authorised",
+            "The server wants to know who you are.",
+            format!("{status}.{says} Send what it asks for: --token, a cookie or another header with -H."),
+        ),
+        403 if subject.has_origin() && origins.is_some_and(|origins| origins.none.status != Some(403)) => told(
+            "origin-refused",
+            "The server lets no page of this origin connect.",
+            format!("{status}.{says} Without an Origin it answers otherwise. Allow the origin at the server."),
+        )
+        .about(Topic::Origin),
+        403 => told(
+            "forbidden",
+            "The server forbids it.",
+            format!(
+                "{status}.{says} Are the credentials enough? Does it ask for an Origin that it knows (--origin), or does a firewall for web applications stand before it?"
+            ),
+        ),
+        404 => told(
+            "path-not-found",
+            "There is nothing at this path.",
+            format!(
+                "{status}.{says} Is the path right, and does {who} send it on to the WebSocket server? A proxy may match another location or another host name."
+            ),
+        ),
+        405 => told(
+            "path-not-found",
+            "This path takes no GET.",
+            format!("{status}.{says} A handshake is a GET: this is the path of something else."),
+        ),
         407 => told("proxy-credentials", "A proxy on the way wants credentials.", format!("{status}.{says}")),
         426 => {
             let words = format!("{status}: to the server the request did not ask for an upgrade, and it did when it left here.{says}");
             told("upgrade-dropped", format!("{} does not pass the upgrade on.", by(proxy)), words).about(Topic::Upgrade)
         }
-        429 => told("too-many-requests", "The server gets too many requests.", format!("{status}.{says} Try again later, or raise its limit.")),
+        429 => {
+            told("too-many-requests", "The server gets too many requests.", format!("{status}.{says} Try again later, or raise its limit."))
+        }
         502..=504 | 520..=526 => {
-            let words = format!("{status}.{says} Is the server behind up, and at the address that the proxy has for it? Does the proxy speak HTTP/1.1 to it, not HTTP/2?");
+            let words = format!(
+                "{status}.{says} Is the server behind up, and at the address that the proxy has for it? Does the proxy speak HTTP/1.1 to it, not HTTP/2?"
+            );
             told("upstream-unreachable", format!("{} does not reach the server behind it.", by(proxy)), words).about(Topic::Upstream)
         }
         500.. => told("server-error", "The server fails.", format!("{status}.{says} Look into its log.")),
         200..300 => {
-            let words = format!("It answers as to any request for a page ({}).{says} Is the path right? If it is, something on the way has dropped the upgrade.", status.as_u16());
+            let words = format!(
+                "It answers as to any request for a page ({}).{says} Is the path right? If it is, something on the way has dropped the upgrade.",
+                status.as_u16()
+            );
             told("not-a-websocket", "This is a web server, and no WebSocket.", words).about(Topic::Upgrade)
         }
         400 => {
-            let words = format!("{status}.{says} Something on the way may have dropped or changed a header of the handshake; if not, the server takes no WebSocket here.");
+            let words = format!(
+                "{status}.{says} Something on the way may have dropped or changed a header of the handshake; if not, the server takes no WebSocket here."
+            );
             told("bad-request", "The server does not understand the handshake.", words).about(Topic::Upgrade)
         }
         _ => told("refused", format!("The server refuses ({}).", status.as_u16()), format!("{status}.{says}")),
@@ -325,11 +400,17 @@ fn refused(response: &http::Response<bytes::Bytes>, observed: &Observed, subject
 fn opened(observed: &Observed, subject: &Subject) -> Option<Told> {
     match &observed.ping.as_ref()?.what {
         Ping::Ended(end) => {
-            let words = format!("{}. The handshake was good, so it is a decision of the server or of the application: look into its log.", capital(&finding::ended(&end.report)));
+            let words = format!(
+                "{}. The handshake was good, so it is a decision of the server or of the application: look into its log.",
+                capital(&finding::ended(&end.report))
+            );
             return Some(told("closed-after-handshake", "The server closes right after the handshake.", words));
         }
         Ping::TimedOut(after) => {
-            let words = format!("Every end has to answer a ping (RFC 6455, 5.5.2); nothing came within {}. The server hangs, or does not read.", spoken(*after));
+            let words = format!(
+                "Every end has to answer a ping (RFC 6455, 5.5.2); nothing came within {}. The server hangs, or does not read.",
+                spoken(*after)
+            );
             return Some(told("ping-not-answered", "The server does not answer a ping.", words));
         }
         Ping::Answered(_) => {}
@@ -343,17 +424,25 @@ fn message(size: usize, outcome: &Sent) -> Option<Told> {
     Some(match outcome {
         Sent::Echoed | Sent::Taken | Sent::NotOpen => return None,
         Sent::NoAnswer(after) => {
-            let words = format!("{size} bytes went out, and no sign of life came within {}. Something on the way holds large messages back, or the network is slow: try --timeout 30s, or a smaller --message.", spoken(*after));
+            let words = format!(
+                "{size} bytes went out, and no sign of life came within {}. Something on the way holds large messages back, or the network is slow: try --timeout 30s, or a smaller --message.",
+                spoken(*after)
+            );
             told("message-not-taken", "The server is silent after a large message.", words)
         }
         Sent::Ended(end) => match end.code().map(silverback::CloseCode::get) {
             Some(1009) => {
-                let words = format!("{size} bytes are more than it takes. That is a limit of the WebSocket server, not of the proxy (in Silverback: limits.message). If messages are never that large, all is well: give a smaller --message.");
+                let words = format!(
+                    "{size} bytes are more than it takes. That is a limit of the WebSocket server, not of the proxy (in Silverback: limits.message). If messages are never that large, all is well: give a smaller --message."
+                );
                 told("message-too-large", "The server closes with 1009: the message is too large.", words)
             }
             Some(1003 | 1007 | 1008 | 4000..) => return None, // the application's own rule
             _ => {
-                let words = format!("{} while {size} bytes were sent. A limit on bodies or messages on the way, or a filter, does that; or the server has crashed.", capital(&finding::ended(&end.report)));
+                let words = format!(
+                    "{} while {size} bytes were sent. A limit on bodies or messages on the way, or a filter, does that; or the server has crashed.",
+                    capital(&finding::ended(&end.report))
+                );
                 told("message-cut", "A large message ends the connection.", words)
             }
         },
@@ -364,13 +453,20 @@ fn silence(asked: Duration, outcome: &Idled) -> Option<Told> {
     let (after, end) = match outcome {
         Idled::Open | Idled::NotOpen => return None,
         Idled::Dead => {
-            let words = format!("After {} of silence a ping has no answer, and nobody has said that it is over. A firewall or a NAT on the way has forgotten it. Let the server ping more often than it forgets (in Silverback: heartbeat.ping_after).", spoken(asked));
+            let words = format!(
+                "After {} of silence a ping has no answer, and nobody has said that it is over. A firewall or a NAT on the way has forgotten it. Let the server ping more often than it forgets (in Silverback: heartbeat.ping_after).",
+                spoken(asked)
+            );
             return Some(told("idle-forgotten", "A silent connection is forgotten on the way.", words));
         }
         Idled::Ended { after, end } => (*after, end),
     };
     if end.report.received.is_some() {
-        let words = format!("{} after {} of silence. It is the server or the application that wants to hear something (in Silverback: limits of idle sessions, or a token that has run out).", capital(&finding::ended(&end.report)), spoken(after));
+        let words = format!(
+            "{} after {} of silence. It is the server or the application that wants to hear something (in Silverback: limits of idle sessions, or a token that has run out).",
+            capital(&finding::ended(&end.report)),
+            spoken(after)
+        );
         return Some(told("closed-while-idle", "The server closes a silent connection.", words));
     }
     let words = format!(
@@ -417,7 +513,8 @@ fn handshake(observed: &Observed, subject: &Subject) -> Option<Told> {
     if let Some(Answer::Open { subprotocol: None, .. }) = observed.answer.as_ref().map(|answer| &answer.what)
         && !subject.subprotocols().is_empty()
     {
-        let words = "Browsers give a connection up that offers subprotocols and gets none. Offer one that the server speaks, or let it choose.";
+        let words =
+            "Browsers give a connection up that offers subprotocols and gets none. Offer one that the server speaks, or let it choose.";
         return Some(told("subprotocol-not-chosen", "The server chooses none of the subprotocols.", words));
     }
     if let Some(origins) = observed.origins.as_ref().map(|origins| &origins.what)
