@@ -534,3 +534,6 @@ fn handshake(observed: &Observed, subject: &Subject) -> Option<Told> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
