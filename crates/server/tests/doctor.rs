@@ -156,12 +156,16 @@ fn a_silverback_is_well_and_shows_the_request_as_it_saw_it() {
 
 #[test]
 fn an_echo_is_heard() {
-    let json = finds_at("well", talking(|stream, payload| {
-        let length = u16::try_from(payload.len()).unwrap();
-        let _ = stream.write_all(&[0x82, 126]);
-        let _ = stream.write_all(&length.to_be_bytes());
-        let _ = stream.write_all(&payload);
-    }), &["--message", "40kB"]);
+    let json = finds_at(
+        "well",
+        talking(|stream, payload| {
+            let length = u16::try_from(payload.len()).unwrap();
+            let _ = stream.write_all(&[0x82, 126]);
+            let _ = stream.write_all(&length.to_be_bytes());
+            let _ = stream.write_all(&payload);
+        }),
+        &["--message", "40kB"],
+    );
     assert!(stage(&json, "large-message").1.contains("there and back"), "{json:#}");
     assert_eq!(stage(&json, "arrival").0, "skipped");
 }
@@ -418,7 +422,9 @@ fn people_see_eighty_columns_and_colours_only_where_they_want_them() {
     let Run { is_good, stdout, .. } = run(&[], &["doctor", &url]);
     assert!(!is_good && !stdout.contains('\u{1b}') && !stdout.contains('\r'), "{stdout}");
     assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
-    for part in ["✗ handshake", "✗ The proxy (nginx) does not pass the upgrade on.", "proxy_set_header Upgrade $http_upgrade;", "--for haproxy"] {
+    for part in
+        ["✗ handshake", "✗ The proxy (nginx) does not pass the upgrade on.", "proxy_set_header Upgrade $http_upgrade;", "--for haproxy"]
+    {
         assert!(stdout.contains(part), "{part:?} is not in {stdout}");
     }
     assert!(run(&[("NO_COLOR", "1")], &["doctor", &url, "--color", "always"]).stdout.contains("\u{1b}[1;31m✗"));
@@ -426,7 +432,9 @@ fn people_see_eighty_columns_and_colours_only_where_they_want_them() {
 
 #[test]
 fn what_cannot_be_dialled_is_said() {
-    for (url, words) in [("ftp://example.com", "begins with ws://"), ("ws://example.com/#a", "no fragment"), ("example.com", "wss://example.com/ws")] {
+    for (url, words) in
+        [("ftp://example.com", "begins with ws://"), ("ws://example.com/#a", "no fragment"), ("example.com", "wss://example.com/ws")]
+    {
         let Run { is_good, stderr, .. } = run(&[], &["doctor", url]);
         assert!(!is_good && stderr.contains(words), "{url}: {stderr}");
     }

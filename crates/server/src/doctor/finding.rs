@@ -111,7 +111,8 @@ pub(super) fn finding(stage: Stage, observed: &Observed, subject: &Subject) -> F
         Stage::Schemes => of(observed.other.as_ref(), |other| schemes(subject, &other.address, other.is_same_port, &other.outcome)),
     };
     let Said(mark, came, expected, details) = said;
-    Finding { stage, mark, came, expected, details, took }
+    let details = details.iter().map(|detail| printable(detail)).collect();
+    Finding { stage, mark, came: printable(&came), expected, details, took }
 }
 
 fn of<T>(observed: Option<&Timed<T>>, say: impl FnOnce(&T) -> Said) -> (Said, Option<Duration>) {
@@ -279,8 +280,13 @@ pub(super) fn words(body: &[u8]) -> Option<String> {
     (!line.is_empty()).then(|| short(&line))
 }
 
+/// What a stranger has said, without what would move the cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
+}
+
 fn short(text: &str) -> String {
-    let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    let clean = printable(text);
     if clean.chars().count() > 100 { clean.chars().take(99).chain(['…']).collect() } else { clean }
 }
 
@@ -445,8 +451,7 @@ pub(super) fn spoken(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 0.001 => format!("{:.1} ms", seconds * 1000.0),
         seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1000.0),
-        seconds if seconds.fract() < 0.005 => format!("{seconds:.0} s"),
-        seconds => format!("{seconds:.1} s"),
+        seconds => format!("{} s", format!("{seconds:.1}").trim_end_matches(".0")),
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) async fn doctor(arguments: Doctor) -> Result<bool, Box<dyn Error>> {
     let verdict = verdict(&observed, &findings, &subject);
     let shown: Vec<Proxy> = arguments.proxy.or(verdict.proxy).into_iter().collect();
     if arguments.json {
+        let shown = if shown.is_empty() { Proxy::ALL.to_vec() } else { shown };
         let bound = Stage::bound_of_all(arguments.timeout, idle);
         let json = json::json(&subject, &observed, &findings, &verdict, &shown, began.elapsed(), bound);
         writeln!(stdout(), "{json:#}")?;

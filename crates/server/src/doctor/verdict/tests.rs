@@ -134,7 +134,7 @@ fn judged(observed: &Observed, url: &str) -> Verdict {
 #[test]
 fn each_observation_has_its_cause() {
     use Connected::{Failed, TimedOut};
-    let small = |status| Some(SmallHead { status: Some(status), first: 3200 });
+    let small = |status| Some(SmallHead { status: Some(status), first: 3200, proxy: None });
     let table: Vec<(&str, Observed)> = vec![
         ("dns-failed", Observed { names: timed(Names::Failed("no such host".into())), ..Observed::default() }),
         ("dns-failed", Observed { names: timed(Names::TimedOut(Duration::from_secs(5))), ..Observed::default() }),
@@ -161,7 +161,10 @@ fn each_observation_has_its_cause() {
         ("upgrade-dropped", refusal("proxy-dropped-upgrade", "HTTP/1.1 with `Connection: close`, `Upgrade` absent")),
         ("upgrade-dropped", refusal("upgrade-stripped", "`Upgrade` absent")),
         ("upgrade-dropped", refused(426, &[], "Upgrade Required")),
-        ("http-1.0-upstream", Observed { arrival: timed(arrived(&[("version", Some("HTTP/1.0")), ("Upgrade", None)])), ..refused(426, &[], "") }),
+        (
+            "http-1.0-upstream",
+            Observed { arrival: timed(arrived(&[("version", Some("HTTP/1.0")), ("Upgrade", None)])), ..refused(426, &[], "") },
+        ),
         ("upgrade-dropped", Observed { arrival: timed(arrived(&[("Upgrade", None)])), ..refused(400, &[], "") }),
         ("origin-refused", refusal("origin-not-allowed", "`Origin` x")),
         ("not-authorised", refusal("token-expired", "a token")),
