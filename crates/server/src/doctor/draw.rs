@@ -86,6 +86,20 @@ impl Drawing {
         text
     }
 
+    /// The stages that could not be, together.
+    pub(super) fn beyond_reach(self, stages: &[Stage]) -> String {
+        if stages.is_empty() {
+            return String::new();
+        }
+        let titles: Vec<_> = stages.iter().map(|stage| stage.title()).collect();
+        let mut text = String::new();
+        for (at, line) in wrapped(&format!("not come to: {}", titles.join(", ")), WIDTH - 4).iter().enumerate() {
+            let lead = if at == 0 { "  – " } else { "    " };
+            let _ = writeln!(text, "{}", self.styled(Style::Dim, &format!("{lead}{line}")));
+        }
+        text
+    }
+
     pub(super) fn verdict(self, verdict: &Verdict, shown: &[Proxy], is_chosen: bool) -> String {
         let mut text = String::from("\n");
         let (mark, style) = if verdict.is_well() { ("✓", Style::Good) } else { ("✗", Style::Bad) };

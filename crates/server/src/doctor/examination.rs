@@ -1,11 +1,13 @@
 //! The examination: goes the whole way once, and looks aside where that tells more.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use http::header::{HeaderValue, LOCATION, ORIGIN};
+use http::header::{HeaderValue, LOCATION, ORIGIN, SEC_WEBSOCKET_VERSION};
 use silverback::dialer::ask;
+use silverback::tls::rustls::ClientConfig;
 use silverback::wire::deflate::Agreement;
 use silverback::wire::handshake::HeadError;
 use silverback::wire::handshake::client::{AnswerError, Offer};
@@ -16,6 +18,7 @@ use super::observed::{
     Answer, Arrival, Close, Idle, Idled, Large, Observed, OriginTold, Origins, Other, OtherScheme, Ping, Secured, Sent, SmallHead, Timed,
     Tls,
 };
+use super::proxy::Proxy;
 use super::stage::{BODY, Stage};
 use super::subject::Subject;
 use super::talk::Talk;
@@ -51,7 +54,7 @@ struct Opened {
 impl Examination {
     /// Takes at most [`Stage::bound_of_all`].
     pub(super) async fn run(&self, mut step: impl FnMut(Step<'_>)) -> Observed {
-        let mut observed = Observed::default();
+        let mut observed = Observed { passed_by: self.subject.proxy_variable(), ..Observed::default() };
         self.walk(&mut observed, &mut step).await;
         observed
     }
@@ -105,12 +108,19 @@ impl Examination {
 
         self.talk(observed, talk, reached, step).await;
 
-        let reached = reached.filter(|_| is_trusted);
+        let (answered, reached) = (reached, reached.filter(|_| is_trusted));
         step(Step::Begins(Stage::Arrival));
         if let Some(address) = reached {
             observed.arrival = Some(timed(self.arrival(address)).await);
         }
         step(Step::Done(Stage::Arrival, observed));
+
+        let is_cut = observed.idle.as_ref().is_some_and(|idle| matches!(&idle.what.outcome, Idled::Ended { .. }));
+        if let Some(address) = answered.filter(|_| is_cut || !is_trusted)
+            && observed.proxy().is_none()
+        {
+            observed.betrayed = self.betrayed(address, is_trusted).await;
+        }
 
         step(Step::Begins(Stage::Origin));
         let status = observed.answer.as_ref().and_then(|answer| answer.what.status()).map(|status| status.as_u16());
@@ -246,16 +256,20 @@ impl Examination {
     /// One more handshake with the same server, all in this time.
     async fn probe(&self, subject: &Subject, address: SocketAddr, within: Duration) -> Option<Opened> {
         let probing = async {
-            let stream = network::again(address, within).await?;
-            let stream: Box<dyn Stream> = if subject.is_secure() {
-                let (_, stream) = tls::secure(stream, subject.host(), &self.trusts.given, true, within).await;
-                Box::new(stream?)
-            } else {
-                Box::new(stream)
-            };
+            let stream = self.stream(subject, address, &self.trusts.given).await?;
             Some(self.shake_hands(subject, stream, within).await)
         };
         timeout(within, probing).await.ok().flatten()
+    }
+
+    /// One more way to the same address.
+    async fn stream(&self, subject: &Subject, address: SocketAddr, config: &Arc<ClientConfig>) -> Option<Box<dyn Stream>> {
+        let stream = network::again(address, self.within).await?;
+        if !subject.is_secure() {
+            return Some(Box::new(stream));
+        }
+        let (_, stream) = tls::secure(stream, subject.host(), config, true, self.within).await;
+        Some(Box::new(stream?))
     }
 
     /// A probe whose connection is closed in good manners.
@@ -275,19 +289,15 @@ impl Examination {
             return None;
         }
         let answer = self.probe_and_leave(&small, address).await;
-        Some(SmallHead { status: answer.and_then(|answer| answer.status()).map(|status| status.as_u16()), first })
+        let status = answer.as_ref().and_then(Answer::status).map(|status| status.as_u16());
+        Some(SmallHead { status, first, proxy: answer.as_ref().and_then(Answer::proxy) })
     }
 
     async fn arrival(&self, address: SocketAddr) -> Arrival {
         let subject = self.subject.clone().with_header(arrival::HEADER, Some(HeaderValue::from_static("1")));
         let Ok(offer) = subject.offer() else { return Arrival::Unknown };
         let asking = async {
-            let stream = network::again(address, self.within).await?;
-            let mut stream: Box<dyn Stream> = if subject.is_secure() {
-                Box::new(tls::secure(stream, subject.host(), &self.trusts.given, true, self.within).await.1?)
-            } else {
-                Box::new(stream)
-            };
+            let mut stream = self.stream(&subject, address, &self.trusts.given).await?;
             let (response, behind) = ask(&mut stream, offer.request()).await.ok()?;
             if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
                 let _ = timeout(self.within / 4, self.open(stream, None, behind).close(self.within / 8)).await;
@@ -296,6 +306,20 @@ impl Examination {
             arrived::read(offer.request(), &response)
         };
         timeout(self.within, asking).await.ok().flatten().unwrap_or(Arrival::Unknown)
+    }
+
+    /// Asks for a version that nobody speaks: a proxy that hides behind a 101 may show itself by what it makes of the refusal. HAProxy does.
+    async fn betrayed(&self, address: SocketAddr, is_trusted: bool) -> Option<Proxy> {
+        let offer = self.subject.without_secrets().offer().ok()?;
+        let mut request = offer.request().clone();
+        request.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("12"));
+        let asking = async {
+            let config = if is_trusted { &self.trusts.given } else { &self.trusts.blind };
+            let mut stream = self.stream(&self.subject, address, config).await?;
+            let (response, _) = ask(&mut stream, &request).await.ok()?;
+            Proxy::recognised(Some(response.status()), Some(response.headers()), response.body(), None)
+        };
+        timeout(self.within, asking).await.ok().flatten()
     }
 
     /// As a page of this server would come, as a stranger's page, and as a program.

@@ -69,6 +69,16 @@ impl Said {
     }
 }
 
+/// What is said of a stage that could not be.
+const NOT_COME_TO: &str = "not come to";
+
+impl Finding {
+    /// Whether the stage could not be, since another one before it has failed.
+    pub(super) fn is_beyond_reach(&self) -> bool {
+        self.came == NOT_COME_TO
+    }
+}
+
 /// All findings, in the order of the stages.
 pub(super) fn findings(observed: &Observed, subject: &Subject) -> Vec<Finding> {
     Stage::ALL.iter().map(|stage| finding(*stage, observed, subject)).collect()
@@ -76,6 +86,7 @@ pub(super) fn findings(observed: &Observed, subject: &Subject) -> Vec<Finding> {
 
 /// What is to be said of this stage.
 pub(super) fn finding(stage: Stage, observed: &Observed, subject: &Subject) -> Finding {
+    let is_answered = observed.ping.as_ref().is_some_and(|ping| !matches!(ping.what, Ping::Ended(_)));
     let (said, took) = match stage {
         Stage::Dns => of(observed.names.as_ref(), names),
         Stage::Tcp => of(observed.tcp.as_ref(), tcp),
@@ -87,11 +98,11 @@ pub(super) fn finding(stage: Stage, observed: &Observed, subject: &Subject) -> F
         Stage::Compression => (opened(observed, |_, deflate| compression(deflate)), None),
         Stage::Ping => of(observed.ping.as_ref(), ping),
         Stage::Large => match &observed.large {
-            None if observed.ping.is_some() => (neutral("not asked for (--message)"), None),
+            None if is_answered => (neutral("not asked for (--message)"), None),
             large => of(large.as_ref(), |large| large_said(large.size, &large.outcome)),
         },
         Stage::Idle => match &observed.idle {
-            None if observed.close.is_some() => (neutral("not asked for: --idle 75s finds a proxy's time-out"), None),
+            None if is_answered => (neutral("not asked for: --idle 75s finds a proxy's time-out"), None),
             idle => of(idle.as_ref(), |idle| idle_said(idle.asked, idle.pings, idle.messages, &idle.outcome)),
         },
         Stage::Close => of(observed.close.as_ref(), close),
@@ -100,20 +111,21 @@ pub(super) fn finding(stage: Stage, observed: &Observed, subject: &Subject) -> F
         Stage::Schemes => of(observed.other.as_ref(), |other| schemes(subject, &other.address, other.is_same_port, &other.outcome)),
     };
     let Said(mark, came, expected, details) = said;
-    Finding { stage, mark, came, expected, details, took }
+    let details = details.iter().map(|detail| printable(detail)).collect();
+    Finding { stage, mark, came: printable(&came), expected, details, took }
 }
 
 fn of<T>(observed: Option<&Timed<T>>, say: impl FnOnce(&T) -> Said) -> (Said, Option<Duration>) {
     match observed {
         Some(Timed { what, took }) => (say(what), Some(*took)),
-        None => (neutral("not come to"), None),
+        None => (neutral(NOT_COME_TO), None),
     }
 }
 
 fn opened(observed: &Observed, say: impl FnOnce(Option<&str>, Option<&str>) -> Said) -> Said {
     match observed.answer.as_ref().map(|answer| &answer.what) {
         Some(Answer::Open { subprotocol, deflate, .. }) => say(subprotocol.as_deref(), deflate.as_deref()),
-        _ => neutral("not come to"),
+        _ => neutral(NOT_COME_TO),
     }
 }
 
@@ -167,7 +179,10 @@ fn tls_said(outcome: &Secured, chain: &[super::observed::Certificate]) -> Said {
         format!("{}{names}, by {}, {}", certificate.subject, certificate.issuer, until(certificate.days_left, &certificate.not_after))
     });
     match outcome {
-        Secured::Trusted { version, is_verified: true } => good(format!("{version}, the certificate is trusted")).with_all(chain_lines),
+        Secured::Trusted { version, is_verified: true } => {
+            let days = chain.first().map(|certificate| format!(", {} days left", certificate.days_left)).unwrap_or_default();
+            good(format!("{version}, the certificate is trusted{days}")).with_all(chain_lines)
+        }
         Secured::Trusted { version, is_verified: false } => {
             good(format!("{version}, the certificate was not looked at (--insecure)")).with_all(chain_lines)
         }
@@ -213,7 +228,7 @@ fn http(answer: &Answer) -> Said {
 fn handshake(answer: &Answer) -> Said {
     const EXPECTED: &str = "101 Switching Protocols";
     match answer {
-        Answer::Open { .. } => good("101 Switching Protocols, with the right Sec-WebSocket-Accept"),
+        Answer::Open { .. } => good("101 Switching Protocols, the accept key is right"),
         Answer::Wrong { header, value, .. } => {
             let header = match *header {
                 "sec-websocket-accept" => "Sec-WebSocket-Accept",
@@ -265,8 +280,13 @@ pub(super) fn words(body: &[u8]) -> Option<String> {
     (!line.is_empty()).then(|| short(&line))
 }
 
+/// What a stranger has said, without what would move the cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
+}
+
 fn short(text: &str) -> String {
-    let clean: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    let clean = printable(text);
     if clean.chars().count() > 100 { clean.chars().take(99).chain(['…']).collect() } else { clean }
 }
 
@@ -402,7 +422,7 @@ fn origin(own: &OriginTold, foreign: &OriginTold, none: &OriginTold) -> Said {
     } else if foreign.cause.is_none() && foreign.status == none.status {
         neutral("the server answers all alike")
     } else {
-        good("a page of this server may connect, a stranger's may not")
+        good("this server's pages may connect, strangers' may not")
     };
     said.with_all(lines)
 }
@@ -431,13 +451,12 @@ pub(super) fn spoken(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 0.001 => format!("{:.1} ms", seconds * 1000.0),
         seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1000.0),
-        seconds if seconds.fract() < 0.005 => format!("{seconds:.0} s"),
-        seconds => format!("{seconds:.1} s"),
+        seconds => format!("{} s", format!("{seconds:.1}").trim_end_matches(".0")),
     }
 }
 
 fn size_shown(size: usize) -> String {
-    bytesize::ByteSize::b(size as u64).to_string()
+    bytesize::ByteSize::b(size as u64).to_string().replace(".0 ", " ")
 }
 
 fn times(count: u32) -> String {

@@ -66,22 +66,31 @@ pub(crate) async fn doctor(arguments: Doctor) -> Result<bool, Box<dyn Error>> {
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush()); // whoever has gone away needs no line
         }
     };
+    let mut beyond_reach = Vec::new();
     show(&drawing.head(&subject.shown()));
     let observed = examination
         .run(|step| match step {
             Step::Begins(stage) if is_terminal => show(&drawing.waiting(stage)),
             Step::Begins(_) => {}
             Step::Done(stage, observed) => {
-                let line = drawing.finding(&finding(stage, observed, &subject));
+                let finding = finding(stage, observed, &subject);
+                let line = if finding.is_beyond_reach() {
+                    beyond_reach.push(stage);
+                    String::new()
+                } else {
+                    drawing.finding(&finding)
+                };
                 show(&if is_terminal { format!("\r\u{1b}[2K{line}") } else { line });
             }
         })
         .await;
+    show(&drawing.beyond_reach(&beyond_reach));
 
     let findings = findings(&observed, &subject);
     let verdict = verdict(&observed, &findings, &subject);
     let shown: Vec<Proxy> = arguments.proxy.or(verdict.proxy).into_iter().collect();
     if arguments.json {
+        let shown = if shown.is_empty() { Proxy::ALL.to_vec() } else { shown };
         let bound = Stage::bound_of_all(arguments.timeout, idle);
         let json = json::json(&subject, &observed, &findings, &verdict, &shown, began.elapsed(), bound);
         writeln!(stdout(), "{json:#}")?;

@@ -9,6 +9,8 @@ use http::{HeaderMap, Response, StatusCode};
 use serde_json::Value;
 use silverback::{CloseCode, CloseReport};
 
+use super::proxy::Proxy;
+
 /// All that was observed. `None` where a stage was not come to.
 #[derive(Debug, Default)]
 pub(super) struct Observed {
@@ -25,6 +27,22 @@ pub(super) struct Observed {
     pub(super) close: Option<Timed<Close>>,
     pub(super) origins: Option<Timed<Origins>>,
     pub(super) other: Option<Timed<OtherScheme>>,
+    /// A variable of the environment that names a proxy for this address, which the doctor does not go through.
+    pub(super) passed_by: Option<&'static str>,
+    /// A proxy that shows itself only when it passes a refusal on.
+    pub(super) betrayed: Option<Proxy>,
+}
+
+impl Observed {
+    /// The proxy on the way, by all that it shows.
+    pub(super) fn proxy(&self) -> Option<Proxy> {
+        let by_answer = self.answer.as_ref().and_then(|answer| answer.what.proxy());
+        let by_arrival = || match self.arrival.as_ref().map(|arrival| &arrival.what) {
+            Some(Arrival::Told { told, headers, .. }) => Proxy::recognised(None, Some(headers), b"", Some(told)),
+            _ => None,
+        };
+        by_answer.or_else(|| self.small.as_ref().and_then(|small| small.proxy)).or_else(by_arrival).or(self.betrayed)
+    }
 }
 
 /// What was observed, and how long it took.
@@ -181,6 +199,10 @@ impl Answer {
         }
     }
 
+    pub(super) fn proxy(&self) -> Option<Proxy> {
+        Proxy::recognised(self.status(), self.headers(), self.body(), None)
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Open { .. })
     }
@@ -192,6 +214,7 @@ pub(super) struct SmallHead {
     pub(super) status: Option<u16>,
     /// How many bytes the first head had.
     pub(super) first: usize,
+    pub(super) proxy: Option<Proxy>,
 }
 
 /// A handshake as the server saw it.

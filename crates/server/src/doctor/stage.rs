@@ -86,9 +86,9 @@ impl Stage {
     pub(super) fn bound(self, timeout: Duration, idle: Duration) -> Duration {
         match self {
             Self::Http | Self::Subprotocols | Self::Compression => Duration::ZERO, // the handshake has told it
-            Self::Dns | Self::Tcp | Self::Ping | Self::Large | Self::Arrival | Self::Origin | Self::Schemes => timeout,
-            Self::Tls => 2 * timeout,
-            Self::Handshake => 2 * timeout + BODY, // with a second one where the first may have been too large
+            Self::Dns | Self::Tcp | Self::Ping | Self::Large | Self::Origin | Self::Schemes => timeout,
+            Self::Tls | Self::Arrival => 2 * timeout, // with a second look
+            Self::Handshake => 2 * timeout + BODY,    // with a second one where the first may have been too large
             Self::Idle => idle + 2 * timeout,
             Self::Close => 2 * timeout,
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, COOKIE, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use http::header::{AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderValue, Uri};
 use silverback::Deflate;
 use silverback::wire::handshake::client::Offer;
@@ -18,6 +18,7 @@ use crate::target::{Header, Target};
 pub(super) struct Subject {
     url: Url,
     headers: HeaderMap,
+    goes_through_proxies: bool,
 }
 
 impl Subject {
@@ -57,7 +58,7 @@ impl Subject {
         }
         let _ = url.set_username("");
         let _ = url.set_password(None);
-        Ok(Self { url, headers })
+        Ok(Self { url, headers, goes_through_proxies: !target.no_proxy })
     }
 
     pub(super) fn is_secure(&self) -> bool {
@@ -70,6 +71,13 @@ impl Subject {
 
     pub(super) fn port(&self) -> u16 {
         self.url.port_or_known_default().unwrap_or_default()
+    }
+
+    /// The variable of the environment by which clients would go through a proxy.
+    pub(super) fn proxy_variable(&self) -> Option<&'static str> {
+        let own = if self.is_secure() { ["HTTPS_PROXY", "https_proxy"] } else { ["HTTP_PROXY", "http_proxy"] };
+        let is_set = |name: &&'static str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        own.into_iter().chain(["ALL_PROXY", "all_proxy"]).find(is_set).filter(|_| self.goes_through_proxies)
     }
 
     /// Whether the port is the one that the scheme has by itself.
@@ -115,7 +123,7 @@ impl Subject {
     pub(super) fn without_secrets(&self) -> Self {
         let mut url = self.url.clone();
         url.set_query(None);
-        Self { url, headers: HeaderMap::new() }
+        Self { url, headers: HeaderMap::new(), goes_through_proxies: self.goes_through_proxies }
     }
 
     pub(super) fn with_header(mut self, name: http::HeaderName, value: Option<HeaderValue>) -> Self {
@@ -157,7 +165,7 @@ mod tests {
     use super::*;
 
     fn subject(url: &str) -> Subject {
-        Subject { url: Url::parse(url).unwrap(), headers: HeaderMap::new() }
+        Subject { url: Url::parse(url).unwrap(), headers: HeaderMap::new(), goes_through_proxies: true }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct Talk {
     wire: Connection,
     pings_heard: u32,
     messages_heard: u32,
+    /// When the last byte went or came, but for a Close.
+    last_byte: Instant,
 }
 
 enum Heard {
@@ -45,7 +47,7 @@ impl Talk {
         if !behind.is_empty() {
             wire.receive(behind, now());
         }
-        Self { stream, wire, pings_heard: 0, messages_heard: 0 }
+        Self { stream, wire, pings_heard: 0, messages_heard: 0, last_byte: Instant::now() }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -97,11 +99,11 @@ impl Talk {
     /// Says nothing for a while, but for answers to pings.
     pub(super) async fn idle(&mut self, silence: Duration, within: Duration) -> (Idled, u32, u32) {
         (self.pings_heard, self.messages_heard) = (0, 0);
-        let began = Instant::now();
+        let until = self.last_byte + silence; // a proxy has counted from there
         let outcome = loop {
-            match self.hear(began + silence).await {
+            match self.hear(until).await {
                 Heard::Event(_) => {}
-                Heard::Ended(end) => break Idled::Ended { after: began.elapsed(), end },
+                Heard::Ended(end) => break Idled::Ended { after: self.last_byte.elapsed(), end },
                 Heard::TimeIsOver => match self.pong(b"still", Instant::now() + within, |_| {}).await {
                     Ok(true) => break Idled::Open,
                     Ok(false) | Err(_) => break Idled::Dead,
@@ -143,6 +145,7 @@ impl Talk {
             Ok(Err(_)) => {} // reading tells more
             Ok(Ok(())) => drop(timeout_at(until, self.stream.flush()).await),
         }
+        self.last_byte = Instant::now();
         loop {
             match self.hear(until).await {
                 Heard::Event(Event::Pong { payload: echo, .. }) if echo == payload => return Ok(true),
@@ -163,6 +166,7 @@ impl Talk {
                     _ => {}
                 }
                 if !matches!(event, Event::Ending) {
+                    self.last_byte = Instant::now();
                     return Heard::Event(event);
                 }
             }

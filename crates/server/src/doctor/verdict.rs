@@ -52,19 +52,9 @@ impl Told {
 /// Judges what was observed. `findings` are those of all stages.
 pub(super) fn verdict(observed: &Observed, findings: &[Finding], subject: &Subject) -> Verdict {
     let answer = observed.answer.as_ref().map(|answer| &answer.what);
-    let arrival = observed.arrival.as_ref().map(|arrival| &arrival.what);
-    let (arrived, headers) = match arrival {
-        Some(Arrival::Told { told, headers, .. }) => (Some(told), Some(headers)),
-        _ => (None, None),
-    };
-    let proxy = Proxy::recognised(
-        answer.and_then(Answer::status),
-        answer.and_then(Answer::headers),
-        answer.map(Answer::body).unwrap_or_default(),
-        arrived,
-    );
-    let proxy = proxy.or_else(|| Proxy::recognised(None, headers, b"", None));
+    let proxy = observed.proxy();
     let told = network(observed, subject)
+        .map(|told| by_way_of(told, observed))
         .or_else(|| observed.tls.as_ref().and_then(|tls| secured(&tls.what, observed, subject)))
         .or_else(|| answer.and_then(|answer| answered(answer, observed, subject, proxy)))
         .or_else(|| opened(observed, subject))
@@ -75,7 +65,8 @@ pub(super) fn verdict(observed: &Observed, findings: &[Finding], subject: &Subje
             Some(told("stage-failed", format!("{}: {}", bad.stage.title(), bad.came), words))
         })
         .unwrap_or_else(|| well(observed));
-    Verdict { cause: told.cause, title: told.title, words: told.words, topic: told.topic, proxy }
+    let (title, words) = (finding::printable(&told.title), finding::printable(&told.words));
+    Verdict { cause: told.cause, title, words, topic: told.topic, proxy }
 }
 
 fn well(observed: &Observed) -> Told {
@@ -112,6 +103,14 @@ fn network(observed: &Observed, subject: &Subject) -> Option<Told> {
         let words = "Does this machine have a way to that network? A VPN or a route may be missing.";
         told("connection-failed", format!("{host} cannot be reached."), words)
     })
+}
+
+/// Where a proxy is the only way out, going straight tells little.
+fn by_way_of(mut told: Told, observed: &Observed) -> Told {
+    if let Some(variable) = observed.passed_by {
+        told.words += &format!(" {variable} names a proxy here, which clients may go through and the doctor does not: it goes straight.");
+    }
+    told
 }
 
 fn secured(tls: &Tls, observed: &Observed, subject: &Subject) -> Option<Told> {
@@ -264,7 +263,7 @@ fn dropped(changes: &[Change], problem: Option<&Problem>, proxy: Option<Proxy>) 
         return Some(told("upgrade-dropped", format!("{} does not pass the upgrade on.", by(proxy)), words).about(Topic::Upgrade));
     }
     if is_said {
-        let words = format!("The server says what reached it: {detail}.");
+        let words = format!("The server says what reached it: {}.", detail.lines().next().unwrap_or_default());
         return Some(told("upgrade-dropped", format!("{} does not pass the upgrade on.", by(proxy)), words).about(Topic::Upgrade));
     }
     None
@@ -273,15 +272,21 @@ fn dropped(changes: &[Change], problem: Option<&Problem>, proxy: Option<Proxy>) 
 /// A refusal that explains itself.
 fn explained(problem: &Problem, observed: &Observed) -> Told {
     let words = [&problem.detail, &problem.cure].into_iter().filter(|text| !text.is_empty()).map(|text| capital(text)).collect::<Vec<_>>();
-    let words = words.join(". ");
+    let words = words.iter().map(|text| sentence(text)).collect::<Vec<_>>().join(" ");
     let title = format!("The server refuses: {}.", problem.title);
     match problem.cause.as_str() {
         "origin-not-allowed" => told("origin-refused", title, words).about(Topic::Origin),
         "head-too-large" => told("head-too-large", title, words),
+        "not-found" => told("path-not-found", title, words),
         cause if cause.starts_with("token") || status(observed) == Some(401) => told("not-authorised", title, words),
         cause if cause.starts_with("too-many") => told("too-many-requests", title, words),
         _ => told("refused", title, words),
     }
+}
+
+/// With an end, unless it ends in lines that are to be copied.
+fn sentence(text: &str) -> String {
+    if text.ends_with(['.', ';', '?', '!']) { text.to_owned() } else { format!("{text}.") }
 }
 
 fn capital(text: &str) -> String {
@@ -296,14 +301,14 @@ fn status(observed: &Observed) -> Option<u16> {
 /// A refusal by its status alone.
 fn refused(response: &http::Response<bytes::Bytes>, observed: &Observed, subject: &Subject, proxy: Option<Proxy>) -> Told {
     let status = response.status();
-    let says = words(response.body()).map(|words| format!(" It says: {words}.")).unwrap_or_default();
+    let says = words(response.body()).map(|words| format!(" It says: {}.", words.trim_end_matches('.'))).unwrap_or_default();
     let who = proxy.map_or_else(|| "the server".to_owned(), |proxy| proxy.name().to_owned());
     let small = observed.small.as_ref();
     let is_size = small.and_then(|small| small.status).is_some_and(|small| small != status.as_u16());
     let origins = observed.origins.as_ref().map(|origins| &origins.what);
     match status.as_u16() {
         _ if is_size => {
-            let (first, answer) = small.map_or((0, 0), |SmallHead { status, first }| (*first, status.unwrap_or_default()));
+            let (first, answer) = small.map_or((0, 0), |SmallHead { status, first, .. }| (*first, status.unwrap_or_default()));
             let words = format!(
                 "The head had {first} bytes and was refused with {}; a small one gets {answer}. Large cookies and tokens are the usual cause: make them smaller, or raise the limit.",
                 status.as_u16()
@@ -528,3 +533,6 @@ fn handshake(observed: &Observed, subject: &Subject) -> Option<Told> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
