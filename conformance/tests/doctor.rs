@@ -90,7 +90,7 @@ fn a_scheme_that_is_not_told_is_named() -> Result<()> {
     ] {
         let proxy = guide.proxy_with_tls(&without(&guide.text()?, line)?, &server, &issued)?;
         let (url, token, trusted) = (format!("wss://{}/ws", proxy.address), server.token("patient")?, trusted.to_string_lossy());
-        let diagnosis = Diagnosis::of(&url, &["--token", &token, "--ca", &trusted, "--for", name(guide.kind)])?;
+        let diagnosis = Diagnosis::of(&url, &["--token", &token, "--ca", &trusted])?;
         assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), "origin-refused"), "{diagnosis:#?}");
         assert!(diagnosis.lines_for(name(guide.kind)).is_some_and(|lines| lines.contains(line)), "{diagnosis:#?}");
     }
@@ -150,13 +150,17 @@ fn cause_of(mistake: Mistake, arguments: &[&str], cause: impl Fn(ProxyKind) -> &
         };
         let (token, trusted) = (server.token("patient")?, trusted.to_string_lossy());
         let cookie = format!("Cookie: session={}", "x".repeat(guide.small_head()));
-        let mut all = vec!["--token", &token, "--ca", &trusted, "--for", name(guide.kind)];
+        let mut all = vec!["--token", &token, "--ca", &trusted];
         if mistake == Mistake::SmallHead {
             all.extend(["-H", &cookie]);
         }
         all.extend(arguments);
         let diagnosis = Diagnosis::of(&format!("{scheme}://{}/ws", proxy.address), &all)?;
         assert_eq!((diagnosis.status, diagnosis.cause()), (Some(1), cause(guide.kind)), "{mistake:?}: {diagnosis:#?}");
+        assert_eq!(diagnosis.proxy(), Some(name(guide.kind)), "{mistake:?}: {diagnosis:#?}");
+        if mistake == Mistake::ShortTimeOut {
+            assert!(diagnosis.words().contains("silent for 5 s."), "{diagnosis:#?}");
+        }
         let lines = diagnosis.lines_for(name(guide.kind)).unwrap_or_default();
         assert!(lines.contains(cure(guide.kind, mistake)), "{mistake:?}: no {:?} in {lines:?}", cure(guide.kind, mistake));
         is_in_the_table(guide, mistake, cause(guide.kind))
@@ -173,7 +177,7 @@ fn is_in_the_table(guide: &Guide, mistake: Mistake, cause: &str) -> Result<()> {
     Ok(())
 }
 
-/// As `--for` names it.
+/// As the doctor names it.
 fn name(kind: ProxyKind) -> &'static str {
     match kind {
         ProxyKind::Nginx => "nginx",
