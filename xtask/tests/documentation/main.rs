@@ -1,0 +1,6 @@
+//! The documentation holds together: its links lead somewhere, and a reader who starts at the README reaches every page.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod close_codes;
+mod links;
+mod pages;
