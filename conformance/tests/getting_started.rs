@@ -33,6 +33,8 @@ async fn a_newcomer_gets_through_the_guide() -> Result<()> {
 }
 
 async fn follow(steps: &[Step], browser: &Client) -> Result<()> {
+    let tab = browser.new_window(true).await?; // one to be closed, which does not end the browser
+    browser.switch_to_window(tab.handle).await?;
     let home = Home::new()?;
     let mut terminal = Terminal::open(&home)?;
     // Installing builds a release: the binary that is tested stands in for it.
@@ -42,7 +44,7 @@ async fn follow(steps: &[Step], browser: &Client) -> Result<()> {
     let mut seen = Vec::new();
     for step in steps {
         match step {
-            Step::Save(path, text) => std::fs::write(home.path.join(terminal.directory()?).join(path), text)?,
+            Step::Save(path, text) => std::fs::write(terminal.directory()?.join(path), from_the_checkout(text))?,
             Step::Run(commands) => {
                 terminal.run(commands)?;
                 seen.extend(look(commands, &terminal, browser).await?);
@@ -51,6 +53,11 @@ async fn follow(steps: &[Step], browser: &Client) -> Result<()> {
     }
     let all = ["the page", "a message", "the end", "the library"];
     expect(seen == all, &format!("of {all:?} the guide has {seen:?}"))
+}
+
+/// With the checkout where it is: cargo keeps what it has compiled for as long as the path is the same.
+fn from_the_checkout(text: &str) -> String {
+    text.replace("../silverback/", &installed::source("").display().to_string())
 }
 
 /// What the guide says that one sees behind these commands.
@@ -76,7 +83,7 @@ async fn look(commands: &str, terminal: &Terminal, browser: &Client) -> Result<O
         let page = terminal.last_after("open ")?;
         eventually_loaded(browser, &page).await?;
         text_is(browser, "#state", "hello, you").await?;
-        browser.goto("about:blank").await?; // leaves the page
+        browser.close_window().await?;
         let gone = "gone: closed by the peer, sent 1001, received 1001, tcp finished";
         let said = eventually(SOON, gone, || Ok(terminal.printed().contains(gone).then_some(())));
         said.map_err(|late| terminal.failure(&late.to_string()))?;
@@ -124,7 +131,7 @@ fn steps(guide: &str) -> Vec<Step> {
     steps
 }
 
-/// A directory outside of the repository, as cargo takes what is within for a part of it. The checkout is a link there.
+/// A directory outside of the repository, as cargo takes what is within for a part of it.
 struct Home {
     path: PathBuf,
 }
@@ -133,7 +140,6 @@ impl Home {
     fn new() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("silverback-getting-started-{}", std::process::id()));
         std::fs::create_dir_all(&path)?;
-        std::os::unix::fs::symlink(installed::source(""), path.join("silverback"))?;
         Ok(Self { path })
     }
 }
@@ -160,7 +166,7 @@ impl Terminal {
         let output = home.path.join("terminal.log");
         // Each block is a file, which the shell reads when it is told to.
         let script = format!(
-            "set -eu; exec > '{log}' 2>&1; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT; cd '{home}'\n\
+            "set -eu; exec > '{log}' 2>&1; trap 'kill $(jobs -p) 2>/dev/null || true' EXIT; trap 'exit 1' TERM; cd '{home}'\n\
              while read -r block; do . \"$block\"; pwd > '{home}/directory'; echo \"done: $block\"; done",
             log = output.display(),
             home = home.path.display(),
@@ -186,7 +192,7 @@ impl Terminal {
         std::fs::write(&block, commands)?;
         if commands.contains("cargo build") {
             // The versions that the workspace has, which are on this machine.
-            std::fs::copy(installed::source("Cargo.lock"), home.join(self.directory()?).join("Cargo.lock"))?;
+            std::fs::copy(installed::source("Cargo.lock"), self.directory()?.join("Cargo.lock"))?;
         }
         let Some(next) = &mut self.next else { return Err(Failure::new("the shell has no input")) };
         writeln!(next, "{}", block.display())?;

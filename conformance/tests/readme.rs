@@ -39,7 +39,7 @@ until asked "/v1/sessions?state=ended&user=alice" | grep -q '"id"'; do sleep 0.1
 "#;
 
 /// A page, what is there before its commands, and what has to be in their output.
-const SAYS: [(&str, &str, &[&str]); 4] = [
+const SAYS: [(&str, &str, &[&str]); 5] = [
     (
         "README.md",
         "",
@@ -74,6 +74,7 @@ const SAYS: [(&str, &str, &[&str]); 4] = [
         ],
     ),
     ("docs/authentication.md", "", &["eyJ"]),
+    ("docs/faq.md", ALICE_WAS_HERE, &["HTTP/1.1 401 Unauthorized", "(token-missing)"]),
     (
         "docs/why-disconnected.md",
         ALICE_WAS_HERE,
