@@ -1,5 +1,5 @@
 //! The commands that the guides show, as a reader would run them: every ```sh block of every page is run, or it stands in [`NOT_RUN`] with the
-//! reason. What has to come out of a page is in [`SAYS`].
+//! reason. What has to come out of a page is in [`SAYS`]. A page that is in neither is run beside a server, and must end well.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -120,6 +120,26 @@ fn what_is_not_run_and_what_is_expected_is_about_blocks_that_exist() -> Result<(
 }
 
 #[test]
+fn the_configurations_that_pages_show_are_good() -> Result<()> {
+    let here = Scratch::new()?;
+    let mut checked = 0;
+    for (page, text) in texts()? {
+        for (number, block) in fenced(&text, &["toml"]).into_iter().enumerate() {
+            if block.contains("silverback = {") {
+                continue; // a Cargo.toml
+            }
+            let file = here.path().join("silverback.toml");
+            std::fs::write(&file, block.replace("whsec_…", "whsec_c2l4dGVlbiBieXRlcyBvciBtb3JlLCBhcyBpdCBpcyBzYWlk"))?;
+            let said = bash(&format!("silverback config check --config '{}'", file.display()));
+            said.map_err(|failure| Failure::new(format!("the configuration number {} of {}: {failure}", number + 1, page.display())))?;
+            checked += 1;
+        }
+    }
+    assert!(checked > 5, "only {checked} configurations were found");
+    Ok(())
+}
+
+#[test]
 fn the_token_command_of_the_servers_guide_makes_a_token() -> Result<()> {
     let output = bash("set -eu; export SILVERBACK_AUTH_SECRET=$(openssl rand -base64 32); silverback token --user alice --ttl 15m")?;
     let guide = std::fs::read_to_string(installed::source("docs/server.md"))?;
@@ -134,10 +154,11 @@ fn reason_not_to_run(page: &str, block: &str) -> Option<&'static str> {
 
 /// Runs a page's commands in one shell, in an empty directory, on ports that are free.
 fn try_out(page: &str, commands: &str) -> Result<()> {
-    let (before, says) = SAYS.iter().find(|(of, ..)| *of == page).map_or(("", &[][..]), |(_, before, says)| (*before, *says));
+    let (before, says) = SAYS.iter().find(|(of, ..)| *of == page).map_or((ALICE_WAS_HERE, &[][..]), |(_, before, says)| (*before, *says));
     let here = Scratch::new()?;
     let script = on_free_ports(&format!("{}cd '{}'\n{before}{commands}{}", FRAME.0, here.path().display(), FRAME.1))?;
-    let output = bash(&script).map_err(|failure| Failure::new(format!("the commands of {page}: {failure}")))?;
+    let cure = "mend them, or say in conformance/tests/readme.rs what has to be there before (SAYS) or why they cannot be run (NOT_RUN)";
+    let output = bash(&script).map_err(|failure| Failure::new(format!("the commands of {page}: {failure}\n({cure})")))?;
     match says.iter().find(|part| !output.contains(**part)) {
         None => Ok(()),
         Some(part) => Err(Failure::new(format!("no {part:?} in what the commands of {page} printed:\n{output}"))),
@@ -160,9 +181,14 @@ fn on_free_ports(script: &str) -> Result<String> {
     Ok(moved)
 }
 
-/// The ```sh blocks of every page, by its path from the root of the repository.
+/// The commands of every page, by its path from the root of the repository.
 fn pages() -> Result<BTreeMap<PathBuf, Vec<String>>> {
-    let (mut ahead, mut pages) = (vec![PathBuf::new()], BTreeMap::new());
+    Ok(texts()?.into_iter().map(|(page, text)| (page, fenced(&text, &["sh", "bash", "shell", "console"]))).collect())
+}
+
+/// Every page that people read.
+fn texts() -> Result<BTreeMap<PathBuf, String>> {
+    let (mut ahead, mut texts) = (vec![PathBuf::new()], BTreeMap::new());
     while let Some(directory) = ahead.pop() {
         for entry in std::fs::read_dir(installed::source("").join(&directory))? {
             let entry = entry?;
@@ -171,18 +197,19 @@ fn pages() -> Result<BTreeMap<PathBuf, Vec<String>>> {
             if entry.file_type()?.is_dir() && is_ours {
                 ahead.push(path);
             } else if path.extension().is_some_and(|extension| extension == "md") {
-                pages.insert(path, blocks(&std::fs::read_to_string(entry.path())?));
+                texts.insert(path, std::fs::read_to_string(entry.path())?);
             }
         }
     }
-    Ok(pages)
+    Ok(texts)
 }
 
-fn blocks(text: &str) -> Vec<String> {
+/// The blocks in one of these languages.
+fn fenced(text: &str, languages: &[&str]) -> Vec<String> {
     let (mut blocks, mut is_inside) = (Vec::new(), false);
     for event in Parser::new(text) {
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if ["sh", "bash", "shell", "console"].contains(&&*language) => {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if languages.contains(&&*language) => {
                 blocks.push(String::new());
                 is_inside = true;
             }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::time::Duration;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -10,6 +9,7 @@ use silverback_hub::{Drain, JoinRefused, WhenFull};
 use silverback_wire::{CloseCode, ProtocolError};
 
 use crate::pages;
+use crate::sources::each_source;
 
 const PAGE: &str = "docs/why-disconnected.md";
 
@@ -89,20 +89,6 @@ fn of_the_sources() -> BTreeSet<Pair> {
     pairs.retain(|(_, reason)| !reason.is_empty());
     assert!(pairs.len() > 8, "{pairs:#?}");
     pairs
-}
-
-/// Without comments, and without the tests, which come last in a file.
-fn each_source(directory: &Path, look: &mut impl FnMut(&str)) {
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            each_source(&path, look);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let program = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
-            look(&program.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"));
-        }
-    }
 }
 
 /// A text that is the next argument, `, "like this"` or `, format!("like {this}")`, with `…` for what is filled in.
