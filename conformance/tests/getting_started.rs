@@ -12,7 +12,7 @@ use pulldown_cmark::{CodeBlockKind, Event, Parser, Tag, TagEnd};
 use silverback_conformance::{Driver, Failure, Result, eventually, installed};
 
 const GUIDE: &str = "docs/getting-started.md";
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 /// The library and axum are compiled, once.
 const COMPILED: Duration = Duration::from_secs(400);
 
@@ -38,7 +38,9 @@ async fn follow(steps: &[Step], browser: &Client) -> Result<()> {
     let home = Home::new()?;
     let mut terminal = Terminal::open(&home)?;
     // Installing builds a release: the binary that is tested stands in for it.
-    let Some((Step::Run(install), steps)) = steps.split_first() else { return Err(Failure::new("the guide does not begin with a command")) };
+    let Some((Step::Run(install), steps)) = steps.split_first() else {
+        return Err(Failure::new("the guide does not begin with a command"));
+    };
     expect(install.starts_with("cargo install "), install)?;
 
     let mut seen = Vec::new();

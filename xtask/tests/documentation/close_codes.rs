@@ -76,11 +76,9 @@ fn of_the_sources() -> BTreeSet<Pair> {
                     pairs.insert((code, reason));
                 }
             }
-            // Codes of our own have no names. What closes with one says so in a constant beside it.
-            for (code, constant) in [(4401, "TOKEN_EXPIRED")] {
-                let close = source.contains(constant).then(|| source.split("begin_close(code").nth(1).and_then(literal)).flatten();
-                pairs.extend(close.map(|reason| (code, reason)));
-            }
+            // A code of our own, which has no name among the RFC's.
+            let expired = source.split("const TOKEN_EXPIRED: u16 = ").nth(1).and_then(|rest| rest.get(..4)?.parse().ok());
+            pairs.extend(expired.zip(source.split("begin_close(code").nth(1).and_then(literal)));
         });
     }
     let idle = std::fs::read_to_string(pages::root().join("crates/wire/src/connection/timing.rs")).unwrap();

@@ -58,7 +58,9 @@ fn follow(from: &Path, to: &str, pages: &BTreeMap<PathBuf, Page>) -> Result<Opti
         return Err("there is no such file".to_owned());
     }
     match (anchor, pages.get(&file)) {
-        (Some(anchor), Some(page)) if !page.anchors.contains(anchor) => Err(format!("no heading has this anchor; there are {:?}", page.anchors)),
+        (Some(anchor), Some(page)) if !page.anchors.contains(anchor) => {
+            Err(format!("no heading has this anchor; there are {:?}", page.anchors))
+        }
         _ => Ok(Some(file)),
     }
 }
@@ -88,7 +90,9 @@ fn a_link_that_is_wrong_is_told_from_one_that_is_right() {
     for good in ["#sending", "../README.md", "../README.md#silverback", "../crates", "https://example.com/a#b", "api.md#sending"] {
         assert!(follow(from, good, &pages).is_ok(), "{good}");
     }
-    for bad in ["#sendin", "../README.md#Silverback", "nothing.md", "../../x.md", "/docs/api.md", "https://nodots/", "htp://a.b", "undefined:x"] {
+    for bad in
+        ["#sendin", "../README.md#Silverback", "nothing.md", "../../x.md", "/docs/api.md", "https://nodots/", "htp://a.b", "undefined:x"]
+    {
         assert!(follow(from, bad, &pages).is_err(), "{bad}");
     }
 }

@@ -91,7 +91,8 @@ fn anchor(heading: &str) -> String {
 
 #[test]
 fn anchors_are_made_as_github_makes_them() {
-    let page = parse("# Clients: `GET /ws`\n## Why was alice disconnected?\n## Why was alice disconnected?\n### 1006: _nobody_ said goodbye\n");
+    let page =
+        parse("# Clients: `GET /ws`\n## Why was alice disconnected?\n## Why was alice disconnected?\n### 1006: _nobody_ said goodbye\n");
     let anchors: Vec<_> = page.anchors.iter().map(String::as_str).collect();
     assert_eq!(anchors, ["1006-nobody-said-goodbye", "clients-get-ws", "why-was-alice-disconnected", "why-was-alice-disconnected-1"]);
 }

@@ -43,7 +43,8 @@ fn literals(wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
     for package in ["wire", "silverback", "hub", "server"] {
         each_source(&pages::root().join("crates").join(package).join("src"), &mut |source| {
             if wanted(source) {
-                let small = |text: &&str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
+                let small =
+                    |text: &&str| text.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-');
                 texts.extend(source.split('"').filter(small).filter(|text| text.len() > 3).map(str::to_owned));
             }
         });
