@@ -97,6 +97,7 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
         ("cpu_us_each", used / options.connections as f64 * 1e6),
         ("idle_cpu_percent", idle / held * 100.0),
         ("pings_per_second", (after.pings - before.pings) as f64 / held),
+        ("held", options.connections as f64 - after.lost as f64),
         ("lost", after.lost as f64),
         ("resident_kib", process::memory(common.pid)?.resident as f64),
     ] {

@@ -75,7 +75,8 @@ impl Shards {
     pub(crate) fn start(runtime: Runtime) -> Result<Self, ShardsError> {
         let (has_own_tables, is_over) = (runtime.own_descriptors, CancellationToken::new());
         let mut shards = Self { others: Vec::new(), has_own_tables, next: AtomicUsize::new(0), threads: Vec::new(), is_over };
-        let runtimes: Vec<_> = (1..runtime.threads()).map(|_| Builder::new_current_thread().enable_all().build()).collect::<Result<_, _>>()?;
+        let runtimes: Vec<_> =
+            (1..runtime.threads()).map(|_| Builder::new_current_thread().enable_all().build()).collect::<Result<_, _>>()?;
         for (number, runtime) in (1..).zip(runtimes) {
             shards.others.push(runtime.handle().clone());
             let (tell, told) = sync_channel(1);

@@ -5,7 +5,7 @@ mod client;
 
 use std::process::Command;
 
-use client::{Frame, KEY, Request, SECRET, Server, command, run};
+use client::{BackEnd, Directory, Frame, KEY, Request, SECRET, Server, command, hooked, run, taken};
 use rustix::process::Signal;
 
 const FILES: usize = 256;
@@ -23,7 +23,11 @@ fn server(own_descriptors: &str) -> Server {
     limited.args(["-c", &format!("ulimit -n {FILES} && exec \"$@\""), "sh"]).arg(plain.get_program());
     limited.args(["serve", "--listen", "127.0.0.1:0"]);
     limited.envs([("SILVERBACK_AUTH_SECRET", SECRET), ("SILVERBACK_API_KEY", KEY), ("SILVERBACK_DRAIN_OVER", "0s")]);
-    limited.envs([("SILVERBACK_LOG", "trace"), ("SILVERBACK_RUNTIME_THREADS", "4"), ("SILVERBACK_RUNTIME_OWN_DESCRIPTORS", own_descriptors)]);
+    limited.envs([
+        ("SILVERBACK_LOG", "trace"),
+        ("SILVERBACK_RUNTIME_THREADS", "4"),
+        ("SILVERBACK_RUNTIME_OWN_DESCRIPTORS", own_descriptors),
+    ]);
     Server::spawn(&mut limited)
 }
 
@@ -48,6 +52,25 @@ fn each_thread_has_the_limit_of_open_files_for_itself() {
     let (status, _, log) = server.ended();
     assert!(status.success(), "{status}: {log}");
     assert_eq!(log.matches(" ended session=").count(), count);
+}
+
+#[test]
+fn each_thread_talks_to_the_back_end() {
+    let back_end = BackEnd::start(|hook| match hook.kind() {
+        "message" => Some((200, "text/plain", hook.text().to_uppercase().into_bytes())),
+        _ => Some(taken()),
+    });
+    let spool = Directory::new();
+    let server = hooked(&format!("[runtime]\nthreads = 4\nown_descriptors = true\n{}", back_end.configuration("")), &spool);
+    let mut clients: Vec<_> = (0..32).map(|number| server.join(&format!("user-{number}"))).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.text(&format!("message {number}"));
+    }
+    for (number, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.recv(), Frame::Text(format!("MESSAGE {number}")));
+        client.close(1000, "");
+    }
+    assert_eq!(back_end.wait_for("ended", clients.len()).len(), clients.len());
 }
 
 #[test]

@@ -177,7 +177,15 @@ impl Beside {
     pub(crate) fn bind(self) -> Result<Bound, BindError> {
         let Self { address, serves, tls } = self;
         let listener = shared(address).map_err(|cause| BindError::Tcp { address, key: "listen (--listen)", cause })?;
-        Ok(Bound { listener: Listener::Tcp(listener), serves, is_for_api: false, is_inherited: false, tls, at: At::Tcp(address), is_shared: true })
+        Ok(Bound {
+            listener: Listener::Tcp(listener),
+            serves,
+            is_for_api: false,
+            is_inherited: false,
+            tls,
+            at: At::Tcp(address),
+            is_shared: true,
+        })
     }
 }
 
