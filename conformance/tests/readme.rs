@@ -1,5 +1,5 @@
 //! The commands that the guides show, as a reader would run them: every ```sh block of every page is run, or it stands in [`NOT_RUN`] with the
-//! reason. What has to come out of a page is in [`SAYS`]. A page that is in neither is run beside a server, and must end well.
+//! reason. What has to come out of a page is in [`SAYS`]. A page that is in neither starts what it needs, and ends well.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -154,7 +154,7 @@ fn reason_not_to_run(page: &str, block: &str) -> Option<&'static str> {
 
 /// Runs a page's commands in one shell, in an empty directory, on ports that are free.
 fn try_out(page: &str, commands: &str) -> Result<()> {
-    let (before, says) = SAYS.iter().find(|(of, ..)| *of == page).map_or((ALICE_WAS_HERE, &[][..]), |(_, before, says)| (*before, *says));
+    let (before, says) = SAYS.iter().find(|(of, ..)| *of == page).map_or(("", &[][..]), |(_, before, says)| (*before, *says));
     let here = Scratch::new()?;
     let script = on_free_ports(&format!("{}cd '{}'\n{before}{commands}{}", FRAME.0, here.path().display(), FRAME.1))?;
     let cure = "mend them, or say in conformance/tests/readme.rs what has to be there before (SAYS) or why they cannot be run (NOT_RUN)";
