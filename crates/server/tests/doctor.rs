@@ -14,6 +14,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 use serde_json::Value;
 use silverback::wire::handshake::server::Policy;
 use silverback::wire::handshake::{HeadReader, encode_response};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 /// Serves each connection in a thread of its own, until the test's process ends.
 fn serving(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
@@ -368,8 +369,8 @@ fn a_time_out_of_a_proxy_is_found_by_silence() {
     assert!(stage(&json, "idle").1.contains("without a Close"), "{json:#}");
 }
 
-/// A server with TLS, and the file of the authority that has signed its certificate.
-fn secured(names: &[&str], until: i32, directory: &Directory) -> (Server, String) {
+/// A certificate of an authority: its file, its key's, and the authority's.
+fn certificate(names: &[&str], until: i32, directory: &Directory) -> [String; 3] {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     (authority.not_before, authority.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2099, 1, 1));
@@ -378,16 +379,45 @@ fn secured(names: &[&str], until: i32, directory: &Directory) -> (Server, String
     let mut leaf = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     (leaf.not_before, leaf.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(until, 1, 1));
     let cert = directory.write("cert.pem", leaf.signed_by(&key, &authority).unwrap().pem());
-    let (key, ca) = (directory.write("key.pem", key.serialize_pem()), directory.write("ca.pem", authority.pem()));
+    [cert, directory.write("key.pem", key.serialize_pem()), directory.write("ca.pem", authority.pem())]
+}
+
+/// A Silverback with TLS, and the file of the authority.
+fn secured(names: &[&str], directory: &Directory) -> (Server, String) {
+    let [cert, key, ca] = certificate(names, 2099, directory);
     let config = directory.write("silverback.toml", format!("tls = {{ cert = \"{cert}\", key = \"{key}\" }}"));
     let secrets = [("SILVERBACK_AUTH_SECRET", SECRET), ("SILVERBACK_API_KEY", KEY)];
     (Server::start(&secrets, &["--config", &config]), ca)
 }
 
+/// A server that has not noticed that its certificate has expired, which a Silverback would. It wants to know who asks, and fails where it is told.
+fn forgotten(directory: &Directory) -> (SocketAddr, String) {
+    let [cert, key, ca] = certificate(&["127.0.0.1"], 2021, directory);
+    let tls = silverback::tls::Acceptor::new(silverback::tls::Certificate::from_files(cert, key).unwrap()).unwrap();
+    let address = serving(move |stream| {
+        let tls = tls.clone();
+        stream.set_nonblocking(true).unwrap();
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async move {
+            let Ok(mut stream) = tls.accept(tokio::net::TcpStream::from_std(stream).unwrap()).await else { return };
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                if stream.read_buf(&mut head).await.is_ok_and(|count| count > 0) {
+                    continue;
+                }
+                return;
+            }
+            let is_told = String::from_utf8(head).unwrap().contains("Bearer");
+            let status = if is_told { "500 It was told" } else { "401 Unauthorized" };
+            let _ = stream.write_all(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").as_bytes()).await;
+        });
+    });
+    (address, ca)
+}
+
 #[test]
 fn certificates_are_looked_at() {
     let directory = Directory::new();
-    let (server, ca) = secured(&["localhost", "127.0.0.1"], 2099, &directory);
+    let (server, ca) = secured(&["localhost", "127.0.0.1"], &directory);
     let (url, token) = (format!("wss://{}/ws", server.address), token("alice"));
     let json = finds("well", &url, &["--ca", &ca, "--token", &token]);
     assert!(stage(&json, "tls").1.starts_with("TLS 1.3, "), "{json:#}");
@@ -395,24 +425,27 @@ fn certificates_are_looked_at() {
     finds("well", &url, &["--insecure", "--token", &token]);
 
     let directory = Directory::new();
-    let (server, ca) = secured(&["localhost", "127.0.0.1"], 2021, &directory);
-    let json = finds("certificate-expired", &format!("wss://{}/ws", server.address), &["--ca", &ca, "--token", &token]);
-    assert!(json["verdict"]["words"].as_str().unwrap().contains("2021-01-01"), "{json:#}");
-    // It goes on to see what it would have answered, and shows it no token.
-    assert_eq!(stage(&json, "handshake"), ("failed", "401 Unauthorized"), "{json:#}");
-
-    let directory = Directory::new();
-    let (server, ca) = secured(&["elsewhere.example"], 2099, &directory);
+    let (server, ca) = secured(&["elsewhere.example"], &directory);
     let json = finds("certificate-for-another-name", &format!("wss://{}/ws", server.address), &["--ca", &ca]);
     assert!(json["verdict"]["words"].as_str().unwrap().contains("elsewhere.example"), "{json:#}");
 }
 
 #[test]
+fn behind_a_certificate_that_has_expired_nobody_is_shown_a_token() {
+    let directory = Directory::new();
+    let (address, ca) = forgotten(&directory);
+    let json = finds("certificate-expired", &format!("wss://{address}/ws"), &["--ca", &ca, "--token", "a-token"]);
+    assert!(json["verdict"]["words"].as_str().unwrap().contains("2021-01-01"), "{json:#}");
+    assert_eq!(stage(&json, "handshake"), ("failed", "401 Unauthorized"), "{json:#}");
+}
+
+#[test]
 fn the_wrong_scheme_is_named() {
     let directory = Directory::new();
-    let (secure, _) = secured(&["127.0.0.1"], 2099, &directory);
+    let (secure, _) = secured(&["127.0.0.1"], &directory);
     finds_at("tls-expected", secure.address, &[]);
-    finds("tls-not-spoken", &format!("wss://{}/ws", server().address), &[]);
+    let plain = server();
+    finds("tls-not-spoken", &format!("wss://{}/ws", plain.address), &[]);
 }
 
 #[test]
