@@ -33,14 +33,6 @@ impl Payload {
         if bytes.len() > LARGEST { Err(format!("a message may have {} at most", ByteSize::b(LARGEST as u64))) } else { Ok(Self(bytes)) }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub(super) fn bytes(&self) -> &Bytes {
-        &self.0
-    }
-
     /// As a message.
     pub(super) fn message(&self, is_text: bool) -> Result<Message, &'static str> {
         if !is_text {
@@ -63,8 +55,8 @@ mod tests {
     #[test]
     fn a_payload_is_a_size_or_a_file() {
         assert_eq!(Payload::parse("3").unwrap().0, "abc");
-        assert_eq!(Payload::parse("2KiB").unwrap().len(), 2048);
-        assert_eq!(Payload::parse("0").unwrap().len(), 0);
+        assert_eq!(Payload::parse("2KiB").unwrap().0.len(), 2048);
+        assert_eq!(Payload::parse("0").unwrap().0.len(), 0);
         assert!(Payload::parse("@/nowhere").unwrap_err().contains("cannot be read"));
         assert!(Payload::parse("much").unwrap_err().starts_with("write a size"));
         assert!(Payload::parse("1TiB").unwrap_err().contains("at most"));

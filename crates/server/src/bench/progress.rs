@@ -11,13 +11,17 @@ use super::units::{count, rate, time};
 /// What a terminal's line holds.
 const WIDTH: usize = 79;
 
-/// Between two lines of a log.
+/// Between two writings of the line of a terminal.
+const LIVELY: Duration = Duration::from_millis(500);
+
+/// Between two lines of a log, while the phase stays.
 const CALM: Duration = Duration::from_secs(5);
 
 /// Tells how far a run has come.
 pub(super) struct Progress {
     is_terminal: bool,
     said_at: Instant,
+    phase: &'static str,
     /// What was counted since the last line.
     since: Tally,
 }
@@ -32,16 +36,18 @@ pub(super) struct Now<'a> {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { is_terminal: stderr().is_terminal(), said_at: Instant::now(), since: Tally::default() }
+        Self { is_terminal: stderr().is_terminal(), said_at: Instant::now(), phase: "", since: Tally::default() }
     }
 
     /// Tells, if it is time to.
     pub(super) fn tell(&mut self, counted: &Tally, now: &Now<'_>) {
         self.since.add(counted);
         let since = self.said_at.elapsed();
-        if since < if self.is_terminal { Duration::from_millis(500) } else { CALM } {
+        let is_due = if self.is_terminal { since >= LIVELY } else { since >= CALM || now.phase != self.phase };
+        if !is_due {
             return;
         }
+        self.phase = now.phase;
         let line = line(&std::mem::take(&mut self.since), since, now);
         self.said_at = Instant::now();
         let _ = if self.is_terminal { write!(stderr(), "\r{line:<WIDTH$}\r") } else { writeln!(stderr(), "{line}") };
