@@ -8,7 +8,7 @@ use super::units::time;
 
 const WIDTH: f64 = 480.0;
 const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 58.0;
+const LEFT: f64 = 66.0;
 const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
@@ -95,22 +95,18 @@ pub(super) fn bars(title: &str, bins: &[Bin], marks: &[(&str, u64)]) -> String {
             below(&mut svg, left, &time(bin.from_us));
         }
     }
+    let mut names = String::new(); // above all lines
     for (level, (name, microseconds)) in marks.iter().enumerate() {
-        let Some(at) = bins.iter().position(|bin| *microseconds <= bin.to_us) else { continue };
-        let bin = &bins[at];
+        let Some((at, bin)) = bins.iter().enumerate().find(|(_, bin)| *microseconds <= bin.to_us) else { continue };
         let within = microseconds.saturating_sub(bin.from_us) as f64 / (bin.to_us - bin.from_us).max(1) as f64;
         let x = LEFT + (at as f64 + within) * each;
-        let (anchor, aside) = if x > WIDTH - 90.0 { ("end", -4.0) } else { ("start", 4.0) };
-        let _ = writeln!(
-            svg,
-            r#"<line class="mark" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{}"/><text class="note" x="{:.1}" y="{:.1}" text-anchor="{anchor}">{name} {}</text>"#,
-            HEIGHT - BOTTOM,
-            x + aside,
-            TOP + 9.0 + 13.0 * level as f64,
-            time(*microseconds)
-        );
+        let (anchor, aside) = if x > WIDTH - 120.0 { ("end", -5.0) } else { ("start", 5.0) };
+        let (aside, y, foot) = (x + aside, TOP + 10.0 + 17.0 * level as f64, HEIGHT - BOTTOM);
+        let _ = writeln!(svg, r#"<line class="mark" x1="{x:.1}" x2="{x:.1}" y1="{TOP}" y2="{foot}"/>"#);
+        let _ =
+            writeln!(names, r#"<text class="note" x="{aside:.1}" y="{y:.1}" text-anchor="{anchor}">{name} {}</text>"#, time(*microseconds));
     }
-    svg + "</svg>"
+    svg + &names + "</svg>"
 }
 
 fn begin(title: &str, series: &[Series<'_>]) -> String {

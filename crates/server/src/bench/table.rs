@@ -96,6 +96,9 @@ impl Table {
             let _ = write!(text, "   {}", self.styled(RED, format!("{} ended during the run", count(ended))));
         }
         self.row("connected", text);
+        if connects.ok == 0 {
+            return;
+        }
         let listens = report.parameters.mode == Mode::Push && !report.parameters.is_posting;
         let mut text = if listens { String::new() } else { format!("{} sent   ", count(messages.sent)) };
         let _ = write!(text, "{} received", count(messages.received));
