@@ -70,7 +70,8 @@ fn the_commands_of_the_guide_to_bench_do_what_it_says() -> Result<()> {
     let port = || Ok::<_, Failure>(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
     let guide = std::fs::read_to_string(installed::source("docs/bench.md"))?;
     let commands: String = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let commands = commands.replace("127.0.0.1:9001", &format!("127.0.0.1:{}", port()?)).replace("127.0.0.1:8080", &format!("127.0.0.1:{}", port()?));
+    let commands =
+        commands.replace("127.0.0.1:9001", &format!("127.0.0.1:{}", port()?)).replace("127.0.0.1:8080", &format!("127.0.0.1:{}", port()?));
     let output = bash(&format!("{}cd \"$(mktemp -d)\"\n{commands}\nls", FRAME.0))?;
     assert!(output.matches("All connections and messages were fine.").count() >= 3, "{output}");
     for part in ["1 in flight (closed loop)", "1000/s in all (open loop)", "pushed through the API", "report.html", "report.json"] {

@@ -103,6 +103,23 @@ fn what_is_posted_to_the_users_of_a_server_is_measured_until_it_arrives() {
 }
 
 #[test]
+fn what_a_server_pushes_by_itself_is_counted_and_its_latency_too_where_it_has_a_stamp() {
+    let server = server();
+    let arguments = ["-c", "1", "-d", "60s", "--mode", "push", "--users", "1", "--json"];
+    let (bench, mut log) = started(&format!("ws://{}/ws", server.address), &arguments);
+    log.wait_for(|line| line.contains("sending"));
+    let user = format!("/v1/users/bench-{}-0/messages", bench.id());
+    for text in ["hello".to_owned(), format!("silverback-bench:{:020}", u128::from(client::now()) * 1_000_000_000)] {
+        assert_eq!(server.ask(server.api("POST", &user).body(text)).json()["queued"], 1);
+    }
+    log.wait_for_messages();
+    kill_process(Pid::from_child(&bench), Signal::INT).unwrap();
+    let (is_good, report) = ended(bench);
+    assert!(is_good, "{report}");
+    assert_eq!((&report["messages"]["received"], &report["latency_us"]["count"]), (&2.into(), &1.into()), "{report}");
+}
+
+#[test]
 fn a_refusal_is_counted_by_its_cause() {
     let server = server();
     let told = bench(&format!("ws://{}/ws", server.address), &["-c", "4", "-d", "200ms", "--json"]);
@@ -234,19 +251,23 @@ fn silent() -> SocketAddr {
 struct Log(BufReader<std::process::ChildStderr>);
 
 impl Log {
+    fn wait_for(&mut self, is_it: impl Fn(&str) -> bool) {
+        let mut line = String::new();
+        while !is_it(&line) {
+            line.clear();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "it ended before the line came");
+        }
+    }
+
     /// Waits until messages come.
     fn wait_for_messages(&mut self) {
-        let mut line = String::new();
-        while !line.contains("sending") || line.contains(" 0.0 msg/s") {
-            line.clear();
-            assert!(self.0.read_line(&mut line).unwrap() > 0, "it ended before messages came");
-        }
+        self.wait_for(|line| line.contains("sending") && !line.contains(" 0.0 msg/s"));
     }
 }
 
 /// A bench that runs on.
 fn started(url: &str, arguments: &[&str]) -> (Child, Log) {
-    let mut command = command(&[]);
+    let mut command = command(&ENVIRONMENT);
     command.args(["bench", url, "--ramp", "0s"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let log = Log(BufReader::new(child.stderr.take().unwrap()));

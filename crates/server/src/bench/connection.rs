@@ -42,11 +42,11 @@ impl Member {
             () = sleep_until(self.dial_at) => {}
             () = phase::over(&mut self.phases) => return,
         }
+        self.tally.lock().attempted += 1;
         let dialer = match self.plan.dialer(self.rank) {
             Ok(dialer) => dialer,
             Err(error) => return self.failed(error.to_string()),
         };
-        self.tally.lock().attempted += 1;
         let began = Instant::now();
         let socket = tokio::select! {
             dialled = dialer.connect(&self.plan.url) => match dialled {

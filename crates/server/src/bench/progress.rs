@@ -14,7 +14,7 @@ const WIDTH: usize = 79;
 /// Between two writings of the line of a terminal.
 const LIVELY: Duration = Duration::from_millis(500);
 
-/// Between two lines of a log, while the phase stays.
+/// Between two lines of a log; the sending begins with one of its own.
 const CALM: Duration = Duration::from_secs(5);
 
 /// Tells how far a run has come.
@@ -43,7 +43,7 @@ impl Progress {
     pub(super) fn tell(&mut self, counted: &Tally, now: &Now<'_>) {
         self.since.add(counted);
         let since = self.said_at.elapsed();
-        let is_due = if self.is_terminal { since >= LIVELY } else { since >= CALM || now.phase != self.phase };
+        let is_due = if self.is_terminal { since >= LIVELY } else { since >= CALM || (now.phase == "sending" && self.phase != now.phase) };
         if !is_due {
             return;
         }

@@ -31,7 +31,10 @@ impl Clocks {
         let mut stamped = BytesMut::with_capacity(payload.len().max(LENGTH));
         stamped.extend_from_slice(MARK);
         stamped.extend_from_slice(format!("{nanoseconds:0DIGITS$}").as_bytes());
-        stamped.extend_from_slice(payload.get(LENGTH..).unwrap_or_default());
+        let rest = payload.get(LENGTH..).unwrap_or_default();
+        let cut = rest.iter().take(3).take_while(|byte| *byte & 0xc0 == 0x80).count(); // of a letter whose beginning is gone
+        stamped.extend_from_slice(&b"..."[..cut]);
+        stamped.extend_from_slice(&rest[cut..]);
         stamped.freeze()
     }
 
@@ -55,6 +58,11 @@ mod tests {
             let message = clocks.stamped(&vec![b'x'; size].into(), due);
             assert_eq!(message.len(), size.max(LENGTH));
             assert_eq!(clocks.age(&message, due + Duration::from_millis(3)), Some(Duration::from_millis(3)));
+        }
+        for shift in 0..3 {
+            let text = "x".repeat(shift) + &"€".repeat(20);
+            let message = clocks.stamped(&text.clone().into(), due);
+            assert!(std::str::from_utf8(&message).is_ok() && message.len() == text.len(), "{message:?}");
         }
         for other in ["", "silverback-bench:", "silverback-bench:12", "silverback-bench:-2345678901234567890", "hello"] {
             assert_eq!(clocks.age(other.as_bytes(), due), None, "{other}");
