@@ -11,6 +11,9 @@ use super::units::{bytes, count, rate, time};
 
 const STYLE: &str = include_str!("report.css");
 
+/// One of the percentiles.
+type Of = fn(&Percentiles) -> u64;
+
 /// The whole page.
 pub(super) fn page(report: &Report) -> String {
     let title = escaped(&format!("silverback bench {}", report.url));
@@ -63,7 +66,7 @@ fn head(page: &mut String, report: &Report) {
 
 fn tiles(page: &mut String, report: &Report) {
     let failed: u64 = report.disconnects.iter().map(|end| end.count).sum::<u64>() + report.connects.failed;
-    let latency = |of: fn(&Percentiles) -> u64| report.latency_us.as_ref().map_or("–".to_owned(), |times| time(of(times)));
+    let latency = |of: Of| report.latency_us.as_ref().map_or("–".to_owned(), |times| time(of(times)));
     let tiles = [
         ("messages a second", rate(report.messages.received_per_second), ""),
         ("median latency", latency(|times| times.p50), ""),
@@ -136,7 +139,7 @@ fn times(page: &mut String, report: &Report) {
         let _ = write!(page, "<th>{name}</th>");
     }
     *page += "</tr>\n";
-    let lines: [(&str, fn(&Percentiles) -> u64); 7] = [
+    let lines: [(&str, Of); 7] = [
         ("p50", |times| times.p50),
         ("p90", |times| times.p90),
         ("p99", |times| times.p99),
