@@ -43,6 +43,28 @@ pub(super) fn processor_time() -> Option<Duration> {
     Some(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second().max(1) as f64))
 }
 
+/// What all processors have done: their idle time and all of it, in ticks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Processors {
+    idle: u64,
+    all: u64,
+}
+
+impl Processors {
+    /// Up to now, where the system tells.
+    pub(super) fn now() -> Option<Self> {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        let ticks: Vec<u64> = text.lines().next()?.split_whitespace().skip(1).take(8).map_while(|field| field.parse().ok()).collect();
+        Some(Self { idle: ticks.get(3)? + ticks.get(4)?, all: ticks.iter().sum() })
+    }
+
+    /// The part of the time since `then` in which they were busy, from 0 to 1.
+    pub(super) fn busy_since(self, then: Self) -> f64 {
+        let (idle, all) = (self.idle.saturating_sub(then.idle), self.all.saturating_sub(then.all));
+        if all == 0 { 0.0 } else { 1.0 - idle as f64 / all as f64 }
+    }
+}
+
 /// How many connections this machine can have to one address of a server.
 pub(super) fn local_ports() -> Option<u32> {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;

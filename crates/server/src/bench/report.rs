@@ -25,6 +25,8 @@ pub(super) struct Outcome {
     pub(super) sent_for: Duration,
     /// How many processors this process kept busy meanwhile.
     pub(super) cpu: Option<f64>,
+    /// How much of this machine's processors all processes kept busy, from 0 to 1.
+    pub(super) machine_busy: Option<f64>,
     pub(super) machine: Machine,
     pub(super) warnings: Vec<String>,
 }
@@ -146,6 +148,8 @@ pub(super) struct Posts {
 pub(super) struct Generator {
     /// How many processors it kept busy.
     pub(super) cpu: Option<f64>,
+    /// How much of its machine all processes kept busy, from 0 to 1.
+    pub(super) machine_busy: Option<f64>,
     /// How late it sent what was due.
     pub(super) late_us: Option<Percentiles>,
 }
@@ -153,7 +157,7 @@ pub(super) struct Generator {
 impl Report {
     pub(super) fn new(plan: &Plan, outcome: Outcome) -> Self {
         let late = warnings::after(plan, &outcome);
-        let Outcome { total, timeline, began_at, is_interrupted, sent_for, cpu, machine, warnings } = outcome;
+        let Outcome { total, timeline, began_at, is_interrupted, sent_for, cpu, machine_busy, machine, warnings } = outcome;
         let problems = problems(plan, &total);
         let seconds = sent_for.as_secs_f64();
         let each_second = |number: u64| rounded(number as f64 / seconds.max(0.001));
@@ -221,7 +225,7 @@ impl Report {
                 failed: total.post_failures.total(),
                 failures: failures(&total.post_failures),
             }),
-            generator: Generator { cpu: cpu.map(rounded), late_us: percentiles(&total.lateness) },
+            generator: Generator { cpu: cpu.map(rounded), machine_busy: machine_busy.map(rounded), late_us: percentiles(&total.lateness) },
             timeline,
         }
     }

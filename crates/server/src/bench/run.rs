@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::arguments::Mode;
 use super::connection::Member;
 use super::crew::Crew;
-use super::machine::{self, Machine};
+use super::machine::{self, Machine, Processors};
 use super::pacer::Pacer;
 use super::phase::{Phase, Sending};
 use super::plan::{Pace, Plan};
@@ -62,7 +62,7 @@ pub(super) async fn run(plan: Plan) -> Result<Report, Box<dyn Error>> {
     follow.until("connecting", by, &load, |total| total.settled() >= everybody).await;
 
     let connected = follow.total.connected;
-    let (cpu, start) = (machine::processor_time(), Instant::now());
+    let (cpu, processors, start) = (machine::processor_time(), Processors::now(), Instant::now());
     let mut sending = Sending { start, end: start + plan.duration, interval: plan.interval(connected) };
     if connected > 0 && !follow.is_interrupted {
         load.phase.send_replace(Phase::Sending(sending));
@@ -72,6 +72,7 @@ pub(super) async fn run(plan: Plan) -> Result<Report, Box<dyn Error>> {
     let sent_for = start.elapsed();
     let cpu =
         machine::processor_time().zip(cpu).map(|(now, then)| now.saturating_sub(then).as_secs_f64() / sent_for.as_secs_f64().max(0.001));
+    let machine_busy = Processors::now().zip(processors).map(|(now, then)| now.busy_since(then));
 
     load.phase.send_replace(Phase::Draining);
     let by = Instant::now() + if follow.is_interrupted { plan.timeout.min(Duration::from_secs(2)) } else { plan.timeout };
@@ -100,7 +101,7 @@ pub(super) async fn run(plan: Plan) -> Result<Report, Box<dyn Error>> {
         total.lost = total.sent.saturating_sub(total.received); // those who were dropped have not told of their losses
     }
     let timeline = timeline.finish(left, began.elapsed());
-    Ok(Report::new(&plan, Outcome { total, timeline, began_at, is_interrupted, sent_for, cpu, machine, warnings: early }))
+    Ok(Report::new(&plan, Outcome { total, timeline, began_at, is_interrupted, sent_for, cpu, machine_busy, machine, warnings: early }))
 }
 
 /// Everything that runs on the threads.

@@ -14,6 +14,9 @@ const LATE: u64 = 5_000;
 /// A load generator that takes so much of its threads has no time to look at the clock.
 const BUSY: f64 = 0.9;
 
+/// A machine that is busy for so much of the time has none left.
+const SATURATED: f64 = 0.97;
+
 /// What can be known before the run.
 pub(super) fn before(plan: &Plan, descriptors: usize) -> Vec<String> {
     let connections = u64::from(plan.connections);
@@ -47,6 +50,13 @@ pub(super) fn after(plan: &Plan, outcome: &Outcome) -> Vec<String> {
             super::units::counted(plan.threads.min(outcome.machine.processors) as u64, "processor"),
             cpu * 100.0
         ));
+    }
+    if warnings.is_empty() && outcome.machine_busy.is_some_and(|busy| busy >= SATURATED) {
+        warnings.push(
+            "all processors of this machine were busy, with the load and with something beside it, so both waited for each other: make the load \
+             from another machine, or less of it"
+                .to_owned(),
+        );
     }
     let late = outcome.total.lateness.percentile(99.0);
     if !matches!(plan.pace, Pace::Closed { .. }) && late > LATE {
