@@ -35,6 +35,7 @@ pub(super) async fn echo(mut member: Member, tx: &Sender, rx: &mut Receiver) -> 
     let end = flow.run(&mut member, tx, rx).await;
     let mut tally = member.tally.lock();
     tally.lost += flow.waiting();
+    tally.drained -= i64::from(flow.is_drained);
     if end == End::Ours {
         tally.not_sent += flow.not_sent(sending);
     }
@@ -50,6 +51,8 @@ struct Flow {
     is_sending: bool,
     /// The queue is full, or was, and what was due meanwhile has not all been sent yet.
     is_behind: bool,
+    /// All is sent and answered.
+    is_drained: bool,
     stopped_at: Instant,
 }
 
@@ -82,14 +85,24 @@ impl Flow {
             (None, Pace::Closed { in_flight }) => Pacing::Closed { in_flight: in_flight as usize, sent_at: VecDeque::new(), end },
             (None, _) => Pacing::Closed { in_flight: 1, sent_at: VecDeque::new(), end },
         };
-        Self { message: member.plan.message.clone(), pacing, sent: 0, answered: 0, is_sending: true, is_behind: false, stopped_at: end }
+        Self {
+            message: member.plan.message.clone(),
+            pacing,
+            sent: 0,
+            answered: 0,
+            is_sending: true,
+            is_behind: false,
+            is_drained: false,
+            stopped_at: end,
+        }
     }
 
     async fn run(&mut self, member: &mut Member, tx: &Sender, rx: &mut Receiver) -> End {
         loop {
             let next = if self.is_sending { self.send(tx, &member.tally) } else { Next::Wait };
-            if !self.is_sending && self.waiting() == 0 {
-                return End::Ours;
+            if !self.is_sending && self.waiting() == 0 && !self.is_drained {
+                self.is_drained = true;
+                member.tally.lock().drained += 1; // it closes with the others: closing is work, and some still wait for answers
             }
             tokio::select! {
                 biased;

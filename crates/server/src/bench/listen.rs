@@ -5,24 +5,12 @@ use silverback::{Message, Receiver};
 use tokio::time::Instant;
 
 use super::connection::{BATCH, End, Member};
-use super::phase;
+use super::phase::{self, Phase};
 use super::stamp::Clocks;
 use super::tally::Tally;
 
 /// Counts what comes until the run or the connection ends.
 pub(super) async fn listen(mut member: Member, rx: &mut Receiver) -> End {
-    loop {
-        tokio::select! {
-            biased;
-            sending = phase::sending(&mut member.phases) => match sending {
-                Some(_) => break,
-                None => return End::Ours,
-            },
-            early = rx.recv() => if early.is_none() {
-                return End::Theirs;
-            },
-        }
-    }
     let counter = Counter { clocks: member.clocks, is_ours_alone: member.plan.api.is_some() };
     loop {
         tokio::select! {
@@ -30,6 +18,10 @@ pub(super) async fn listen(mut member: Member, rx: &mut Receiver) -> End {
             () = phase::closing(&mut member.phases) => return End::Ours,
             first = rx.recv() => {
                 let Some(first) = first else { return End::Theirs };
+                // Asked for here: whoever posts may have learnt of a new phase before this task was woken by it.
+                if matches!(*member.phases.borrow(), Phase::Connecting) {
+                    continue;
+                }
                 let now = Instant::now();
                 let mut tally = member.tally.lock();
                 counter.count(&first, now, &mut tally);

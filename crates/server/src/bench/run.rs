@@ -77,8 +77,7 @@ pub(super) async fn run(plan: Plan) -> Result<Report, Box<dyn Error>> {
     load.phase.send_replace(Phase::Draining);
     let by = Instant::now() + if follow.is_interrupted { plan.timeout.min(Duration::from_secs(2)) } else { plan.timeout };
     if plan.mode == Mode::Echo {
-        let connections = load.connections.clone();
-        follow.until("draining", by, &load, |_| connections.is_empty()).await;
+        follow.until("draining", by, &load, Tally::is_drained).await;
     } else if plan.api.is_some() {
         let posters = load.posters.clone();
         follow.until("draining", by, &load, |total| posters.is_empty() && (total.received >= total.sent || total.open() == 0)).await;

@@ -39,6 +39,8 @@ pub(super) struct Tally {
     pub(super) latency: Times,
     /// How late this end sent what was due.
     pub(super) lateness: Times,
+    /// Open connections that send no more and have all their answers.
+    pub(super) drained: i64,
     pub(super) posts: u64,
     pub(super) post_failures: Causes<String>,
 }
@@ -63,6 +65,7 @@ impl Tally {
         ] {
             *sum += count;
         }
+        self.drained += more.drained;
         self.connect_failures.merge(&more.connect_failures);
         self.disconnects.merge(&more.disconnects);
         self.post_failures.merge(&more.post_failures);
@@ -78,6 +81,10 @@ impl Tally {
 
     pub(super) fn open(&self) -> u64 {
         self.connected.saturating_sub(self.ended)
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained >= i64::try_from(self.open()).unwrap_or(i64::MAX)
     }
 
     pub(super) fn errors(&self) -> u64 {
