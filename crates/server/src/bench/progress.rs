@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::tally::Tally;
-use super::units::{count, rate, time};
+use super::units::{self, count, rate, time};
 
 /// What a terminal's line holds.
 const WIDTH: usize = 79;
@@ -73,13 +73,10 @@ fn line(counted: &Tally, since: Duration, now: &Now<'_>) -> String {
         0 => "p50 – p99 –".to_owned(),
         _ => format!("p50 {} p99 {}", time(counted.latency.percentile(50.0)), time(counted.latency.percentile(99.0))),
     };
-    let (open, wanted, errors) = (count(now.total.open()), count(now.wanted), now.total.errors());
-    let line = format!(
-        "{}  {open}/{wanted} connected  {messages} msg/s  {latency}  {} errors  {} s",
-        now.phase,
-        count(errors),
-        now.left.as_secs_f64().ceil()
-    );
+    let (open, wanted) = (now.total.open(), now.wanted);
+    let open = if open == wanted { format!("{} open", count(open)) } else { format!("{} of {} open", count(open), count(wanted)) };
+    let (left, errors) = (now.left.as_secs_f64().ceil(), units::counted(now.total.errors(), "error"));
+    let line = format!("{} {left} s  {open}  {messages} msg/s  {latency}  {errors}", now.phase);
     line.chars().take(WIDTH).collect()
 }
 
@@ -96,6 +93,6 @@ mod tests {
         assert!(long.chars().count() <= WIDTH, "{long}");
         let total = Tally { connected: 50, ..Tally::default() };
         let short = line(&total, Duration::from_secs(1), &Now { total: &total, wanted: 50, ..now });
-        assert_eq!(short, "sending  50/50 connected  0.0 msg/s  p50 – p99 –  0 errors  13 s");
+        assert_eq!(short, "sending 13 s  50 open  0.0 msg/s  p50 – p99 –  0 errors");
     }
 }
