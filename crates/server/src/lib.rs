@@ -14,6 +14,7 @@ mod api_key;
 mod api_settings;
 mod arrival;
 mod auth;
+mod bench;
 mod cli;
 mod config;
 mod console;
