@@ -321,7 +321,7 @@ fn large_said(size: usize, outcome: &Sent) -> Said {
     let bytes = size_shown(size);
     match outcome {
         Sent::Echoed => good(format!("{bytes} there and back")),
-        Sent::Taken => good(format!("{bytes} sent and still open (the server does not echo)")),
+        Sent::Taken => good(format!("{bytes} sent and still open (no echo)")),
         Sent::NoAnswer(after) => bad(format!("{bytes} sent, and no sign of life within {}", spoken(*after)), "an echo or a pong"),
         Sent::NotOpen => neutral("not come to: the connection was not open"),
         Sent::Ended(end) => match end.code().map(silverback::CloseCode::get) {
