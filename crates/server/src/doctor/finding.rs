@@ -291,7 +291,7 @@ fn short(text: &str) -> String {
 }
 
 fn subprotocols(subject: &Subject, chosen: Option<&str>) -> Said {
-    let offered: Vec<_> = subject.subprotocols().into_iter().map(|name| crate::arrival::subprotocol(name)).collect();
+    let offered: Vec<_> = subject.subprotocols().into_iter().map(crate::arrival::subprotocol).collect();
     match (offered.is_empty(), chosen) {
         (true, None) => neutral("none offered (--subprotocol)"),
         (_, Some(chosen)) => good(format!("{}, of {}", crate::arrival::subprotocol(chosen), offered.join(", "))),
