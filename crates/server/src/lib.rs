@@ -15,6 +15,7 @@ mod api_settings;
 mod auth;
 mod cli;
 mod config;
+mod connect;
 mod console;
 mod door;
 mod drain_settings;
@@ -47,7 +48,6 @@ mod serve;
 mod shards;
 mod socket;
 mod stop;
-#[expect(dead_code, reason = "the commands that dial come next")]
 mod target;
 mod term;
 mod timeline_json;
