@@ -18,9 +18,9 @@ pub(super) struct Pings {
 
 impl Pings {
     /// Sends one with this text, or with its number. Whether there is room for it.
-    pub(super) fn send(&mut self, wire: &Wire, text: String) -> bool {
+    pub(super) fn send(&mut self, wire: &Wire, text: &str) -> bool {
         self.count += 1;
-        let payload = Bytes::from(if text.is_empty() { format!("ping {}", self.count) } else { text });
+        let payload = Bytes::from(if text.is_empty() { format!("ping {}", self.count) } else { text.to_owned() });
         if !wire.ping(payload.clone()) {
             return false;
         }

@@ -99,11 +99,11 @@ impl Token<'_> {
 }
 
 /// The tokens of what is known to be JSON.
-fn tokens(text: &str) -> Vec<Token<'_>> {
+fn tokens<'a>(text: &'a str) -> Vec<Token<'a>> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
-        let (length, token): (usize, fn(&str) -> Token<'_>) = match first {
+        let (length, token): (usize, fn(&'a str) -> Token<'a>) = match first {
             ' ' | '\n' | '\t' | '\r' => {
                 rest = &rest[1..];
                 continue;

@@ -137,10 +137,6 @@ impl Screen {
         }
     }
 
-    pub(super) fn is_gone(&self) -> bool {
-        self.fill.is_gone.load(Ordering::Acquire)
-    }
-
     /// Waits until all has been printed, for at most this long if it is given.
     pub(super) async fn flush(&self, at_most: Option<Duration>) {
         let (flushed, done) = oneshot::channel();

@@ -1,5 +1,6 @@
 //! One connection, from the handshake to its report.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,32 +102,46 @@ impl<'a> Session<'a> {
     }
 
     fn received(&mut self, message: Message) {
-        let (client, options) = (&mut *self.client, &self.client.options);
-        if options.count.is_some_and(|count| client.received >= count) {
+        if self.has_enough() {
             return;
         }
-        client.received += 1;
-        if let (None, Some(folder)) = (message.as_text(), &mut client.folder) {
-            match folder.save(&message) {
-                Ok(path) => client.say(Style::Dim, &format!("saved {} as {}", view::size(message.len() as u64), path.display())),
-                Err(problem) => self.fail(problem),
-            }
-        } else {
-            self.client.show(&message);
+        self.client.received += 1;
+        let saved = self.client.folder.as_mut().filter(|_| message.as_text().is_none()).map(|folder| folder.save(&message));
+        match saved {
+            None => self.client.show(&message),
+            Some(Ok(path)) => self.tell_saved(&message, &path),
+            Some(Err(problem)) => self.fail(problem),
         }
         self.client.last = Some(message);
-        if self.client.options.count.is_some_and(|count| self.client.received >= count) {
+        if self.has_enough() {
             self.close(CloseCode::NORMAL, String::new());
         }
         self.wait_for_quiet();
     }
 
+    fn has_enough(&self) -> bool {
+        self.client.options.count.is_some_and(|count| self.client.received >= count)
+    }
+
+    fn tell_saved(&self, message: &Message, path: &Path) {
+        self.client.say(Style::Dim, &format!("saved {} as {}", view::size(message.len() as u64), path.display()));
+    }
+
+    /// Saves the message that came last.
+    fn save(&self, path: &Path) -> Result<(), String> {
+        let message = self.client.last.as_ref().ok_or("no message has come yet")?;
+        keep::save(path, message)?;
+        self.tell_saved(message, path);
+        Ok(())
+    }
+
     fn act(&mut self, input: Input) {
         match input {
-            Input::Typed(line) => match command::parse(&line) {
-                Ok(command) => self.obey(command),
-                Err(problem) => self.client.say(Style::Red, &problem),
-            },
+            Input::Typed(line) => {
+                if let Err(problem) = command::parse(&line).and_then(|command| self.obey(command)) {
+                    self.client.say(Style::Red, &problem);
+                }
+            }
             Input::Piped(message) => self.send(message),
             Input::End if self.client.is_interactive => self.close(CloseCode::NORMAL, String::new()),
             Input::End => {
@@ -140,31 +155,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn obey(&mut self, command: Command) {
+    fn obey(&mut self, command: Command) -> Result<(), String> {
         match command {
             Command::Nothing => {}
             Command::Send(message) => self.send(message),
-            Command::SendFile(path) => match keep::load(&path, self.client.options.max_message) {
-                Ok(message) => self.send(message),
-                Err(problem) => self.client.say(Style::Red, &problem),
-            },
-            Command::Save(path) => match self.client.last.as_ref().ok_or_else(|| "no message has come yet".to_owned()) {
-                Ok(message) => match keep::save(&path, message) {
-                    Ok(()) => self.client.say(Style::Dim, &format!("saved {} as {}", view::size(message.len() as u64), path.display())),
-                    Err(problem) => self.client.say(Style::Red, &problem),
-                },
-                Err(problem) => self.client.say(Style::Red, &problem),
-            },
-            Command::Ping(text) => {
-                if !self.pings.send(&self.wire, text) {
-                    self.client.say(Style::Red, "too many pings wait to be sent");
-                }
-            }
+            Command::SendFile(path) => self.send(keep::load(&path, self.client.options.max_message)?),
+            Command::Save(path) => self.save(&path)?,
+            Command::Ping(text) if self.pings.send(&self.wire, &text) => {}
+            Command::Ping(_) => return Err("too many pings wait to be sent".to_owned()),
             Command::Close(code, reason) => self.close(code, reason),
             Command::Status => self.tell_status(),
             Command::Help => self.help(),
             Command::Quit => self.close(CloseCode::NORMAL, String::new()),
         }
+        Ok(())
     }
 
     fn send(&mut self, message: Message) {
@@ -203,7 +207,7 @@ impl<'a> Session<'a> {
         if let Some(waited) = self.pings.oldest() {
             self.client.say(Style::Yellow, &format!("no pong yet to a ping of {} ago", view::short(waited)));
         }
-        self.pings.send(&self.wire, String::new());
+        self.pings.send(&self.wire, "");
     }
 
     fn noted(&mut self, note: &Note) {
@@ -216,7 +220,7 @@ impl<'a> Session<'a> {
         }
         if let (Direction::In, Passed::Frame { header, payload }) = (note.direction, &note.passed)
             && header.opcode == Opcode::Pong
-            && let Some(time) = self.pings.answered(payload, note.at.into())
+            && let Some(time) = self.pings.answered(payload, note.at)
         {
             self.client.say(Style::Dim, &format!("pong in {}", view::short(time)));
         }
