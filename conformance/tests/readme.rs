@@ -70,7 +70,15 @@ fn the_commands_of_the_guide_to_connect_do_what_they_say() -> Result<()> {
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let block = block_after("docs/connect.md", "## In a pipe", "sh")?.replace("127.0.0.1:9001", &format!("127.0.0.1:{port}"));
     let output = bash(&format!("{}cd \"$(mktemp -d)\"\n{block}", FRAME.0))?;
-    for part in ["{\"hello\":\"world\"}\n", "one\ntwo\n", "the WebSocket handshake", "→ GET / HTTP/1.1", "← HTTP/1.1 101", "text fin masked 2 B", "\nhi\n"] {
+    for part in [
+        "{\"hello\":\"world\"}\n",
+        "one\ntwo\n",
+        "the WebSocket handshake",
+        "→ GET / HTTP/1.1",
+        "← HTTP/1.1 101",
+        "text fin masked 2 B",
+        "\nhi\n",
+    ] {
         assert!(output.contains(part), "no {part:?} in what the guide's commands printed:\n{output}");
     }
     Ok(())

@@ -56,7 +56,9 @@ fn a_refusal_is_told_with_its_cause_and_cure() {
     let url = format!("ws://{}/ws?token=hidden-in-the-query", server.address);
     let run = piped(&["connect", "-v", &url], b"");
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    for part in ["refused with 401 Unauthorized", "\n  cause    token-", "\n  cure     ", "GET /ws?token=(masked) HTTP/1.1", "← HTTP/1.1 401"] {
+    for part in
+        ["refused with 401 Unauthorized", "\n  cause    token-", "\n  cure     ", "GET /ws?token=(masked) HTTP/1.1", "← HTTP/1.1 401"]
+    {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
     }
     assert!(!run.stderr.contains("hidden"), "{}", run.stderr);
@@ -69,7 +71,8 @@ fn a_token_opens_the_door_and_is_not_shown() {
     let url = format!("ws://{}/ws", server.address);
     let run = piped(&["connect", "-vv", "--token", &token, "--subprotocol", "silverback", "--wait", "0s", &url], b"");
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    for part in ["connecting by TCP", "the WebSocket handshake", "uthorization: Bearer (masked)", "← HTTP/1.1 101", "as silverback", "→ "] {
+    for part in ["connecting by TCP", "the WebSocket handshake", "uthorization: Bearer (masked)", "← HTTP/1.1 101", "as silverback", "→ "]
+    {
         assert!(run.stderr.contains(part), "no {part:?} in {}", run.stderr);
     }
     assert!(run.stderr.contains("close fin masked 2 B 1000") && run.stderr.contains("closed here with 1000"), "{}", run.stderr);

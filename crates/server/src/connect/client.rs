@@ -65,9 +65,9 @@ impl Client {
         let mut terminal = None;
         let ended = loop {
             let pause = match self.dial().await {
-                None => break Ok(()),
+                None => break Err(Failure::GivenUp),
                 Some(Ok((socket, wire, notes))) => {
-                    self.greet(&socket);
+                    self.greet(&socket, starting.is_some());
                     if let Some((input, stop)) = starting.take() {
                         terminal = self.start(input, stop).await?;
                     }
@@ -100,7 +100,7 @@ impl Client {
             };
             self.say(Style::Dim, &format!("trying again in {}", view::short(pause)));
             if !self.pause(pause).await {
-                break Ok(());
+                break Err(Failure::GivenUp);
             }
         };
         // A program that reads our output may take its time; a terminal that does not scroll is not waited for.
@@ -161,7 +161,7 @@ impl Client {
         Some(dialed.map(|(socket, _)| (socket, wire, notes)))
     }
 
-    fn greet(&self, socket: &WebSocket) {
+    fn greet(&self, socket: &WebSocket, is_first: bool) {
         if !self.is_interactive && self.options.verbose == 0 {
             return;
         }
@@ -170,7 +170,7 @@ impl Client {
         if let Some(subprotocol) = socket.subprotocol() {
             ink.plain(&format!(" as {}", secrets::subprotocol(subprotocol)));
         }
-        if self.is_interactive && self.sent == 0 && self.received == 0 {
+        if self.is_interactive && is_first {
             ink.dim("\n/help tells the commands, Ctrl-D ends");
         }
         self.screen.note(ink);
@@ -209,7 +209,7 @@ impl Client {
                         Ok(command::Command::Nothing) => {}
                         _ => self.say(Style::Red, "there is no connection now: it was not sent"),
                     },
-                    Some(Input::Piped(_)) => {}
+                    Some(Input::Piped(..)) => {}
                 },
             }
         }

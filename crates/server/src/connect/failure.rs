@@ -24,7 +24,10 @@ pub(super) enum Failure {
     /// What was to be sent cannot be read.
     #[error("{0}")]
     Input(String),
-    /// The person would not wait.
+    /// The person would not wait for a connection.
+    #[error("given up while there was no connection")]
+    GivenUp,
+    /// The person would not wait for the end of one.
     #[error("stopped at once, without waiting for the server's Close")]
     Stopped,
 }
@@ -78,7 +81,9 @@ fn ended(report: &CloseReport) -> String {
             format!("closed by the server with{}{reason}: {}", if code.is_empty() { " a Close" } else { &code }, in_words(frame.code))
         }
         (Cause::TransportLost, _) => match report.transport {
-            TransportEnd::Failed(error) => format!("the connection was lost without a Close ({error}): the server, or something on the way, has dropped it"),
+            TransportEnd::Failed(error) => {
+                format!("the connection was lost without a Close ({error}): the server, or something on the way, has dropped it")
+            }
             _ => "the connection was ended without a Close: the server has gone, or something on the way has ended it".to_owned(),
         },
         (Cause::ClosedHere(_), _) => match (&report.sent, &report.received) {
@@ -87,13 +92,7 @@ fn ended(report: &CloseReport) -> String {
         },
         (cause, _) => escaped(&cause.to_string()),
     };
-    let _ = write!(
-        text,
-        ", after {}; {} sent, {} received",
-        short(report.lived),
-        report.outgoing.messages,
-        report.incoming.messages
-    );
+    let _ = write!(text, ", after {}; {} sent, {} received", short(report.lived), report.outgoing.messages, report.incoming.messages);
     if report.unsent.messages > 0 {
         let _ = write!(text, ", {} not sent", report.unsent.messages);
     }

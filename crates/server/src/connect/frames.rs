@@ -118,7 +118,8 @@ fn after(left: u64) -> State {
 mod tests {
     use super::*;
 
-    const WIRE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x89\x02hi\x01\x03abc\x80\x00\x88\x85\x01\x01\x01\x01\x02\xe9cxd";
+    const WIRE: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x89\x02hi\x01\x03abc\x80\x00\x88\x85\x01\x01\x01\x01\x02\xe9cxd";
 
     fn passed(wire: &[u8], size: usize) -> Vec<Passed> {
         let (mut track, mut all) = (Track::new(), Vec::new());

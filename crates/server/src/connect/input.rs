@@ -1,20 +1,25 @@
 //! What is to be sent: from a person, or from a pipe.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use silverback::{Message, Text};
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// So many lines wait to be sent. While they wait, nothing more is read.
 pub(super) const LINES: usize = 64;
+
+/// So many KiB of them wait, or a single one that is larger.
+const KIB: u32 = 4096;
 
 /// One thing that came in.
 #[derive(Debug)]
 pub(super) enum Input {
     /// A line by a person: a message or a command.
     Typed(String),
-    /// A message from a pipe.
-    Piped(Message),
+    /// A message from a pipe, and its share of what may wait.
+    Piped(Message, OwnedSemaphorePermit),
     /// There is no more.
     End,
     /// It cannot be read on.
@@ -34,8 +39,13 @@ pub(super) enum Unit {
 
 /// Reads standard input on a thread of its own, messages of at most so many bytes.
 pub(super) fn start(unit: Unit, limit: usize, input: mpsc::Sender<Input>) -> std::io::Result<()> {
+    let (runtime, room) = (Handle::current(), Arc::new(Semaphore::new(KIB as usize)));
     let reading = move || {
-        let send = |message| input.blocking_send(Input::Piped(message)).is_ok();
+        let send = |message: Message| {
+            let share = u32::try_from(message.len() / 1024 + 1).unwrap_or(KIB).min(KIB);
+            let share = runtime.block_on(room.clone().acquire_many_owned(share));
+            share.is_ok_and(|share| input.blocking_send(Input::Piped(message, share)).is_ok())
+        };
         let last = match read(BufReader::new(std::io::stdin()), unit, limit, send) {
             Ok(()) => Input::End,
             Err(problem) => Input::Broken(problem),

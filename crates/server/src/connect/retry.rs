@@ -36,7 +36,11 @@ impl Backoff {
                 }
                 hint
             }
-            DialError::Address(_) | DialError::ProxyVariable { .. } | DialError::Redirect(_) | DialError::SpeaksTls | DialError::Answer(_) => {
+            DialError::Address(_)
+            | DialError::ProxyVariable { .. }
+            | DialError::Redirect(_)
+            | DialError::SpeaksTls
+            | DialError::Answer(_) => {
                 return None;
             }
             _ => None,

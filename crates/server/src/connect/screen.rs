@@ -25,6 +25,9 @@ const BYTES: usize = 4 << 20;
 /// How much is put above the edited line at once: each time, that line is drawn anew.
 const AT_ONCE: usize = 32 * 1024;
 
+/// A line up, and down again.
+const NOTHING: &str = "\x1b[A\n";
+
 /// Prints above the line that is edited.
 pub(super) type Printer = Box<dyn ExternalPrinter + Send>;
 
@@ -99,13 +102,18 @@ impl Screen {
         Ink::new(self.kind.note_has_colours)
     }
 
+    /// Whether another message may be shown.
+    pub(super) fn has_room(&self) -> bool {
+        self.fill.messages.load(Ordering::Acquire) < MESSAGES && self.fill.bytes.load(Ordering::Acquire) < BYTES
+    }
+
     /// Waits until another message may be shown.
     ///
     /// Cancel-safe.
     pub(super) async fn room(&self) {
         loop {
             let freed = self.fill.freed.notified();
-            if self.fill.messages.load(Ordering::Acquire) < MESSAGES && self.fill.bytes.load(Ordering::Acquire) < BYTES {
+            if self.has_room() {
                 return;
             }
             freed.await;
@@ -165,7 +173,13 @@ fn print(mut pieces: mpsc::Receiver<Piece>, fill: &Fill) {
     while let Some(piece) = next.take() {
         match (piece, &mut printer) {
             (Piece::Edited(with), _) => printer = Some(with),
-            (Piece::Flushed(flushed), _) => drop(flushed.send(())),
+            (Piece::Flushed(flushed), printer) => {
+                // One text waits within the printer. Behind two that change nothing, it has been shown.
+                for _ in 0..2 {
+                    let _ = printer.as_mut().map(|printer| printer.print(NOTHING.to_owned()));
+                }
+                let _ = flushed.send(());
+            }
             (piece, Some(printer)) => next = above_the_line(piece, &mut pieces, printer, fill),
             (Piece::Out(bytes), None) => {
                 let mut out = std::io::stdout().lock();

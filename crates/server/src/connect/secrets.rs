@@ -5,8 +5,7 @@ use url::Url;
 const MASK: &str = "(masked)";
 
 /// Parts of names whose values are secret.
-const SECRET: [&str; 12] =
-    ["auth", "cookie", "token", "secret", "pass", "pwd", "key", "jwt", "sig", "ticket", "session", "credential"];
+const SECRET: [&str; 12] = ["auth", "cookie", "token", "secret", "pass", "pwd", "key", "jwt", "sig", "ticket", "session", "credential"];
 
 /// The address without its password and the secrets in its query.
 pub(super) fn address(text: &str) -> String {
@@ -38,7 +37,10 @@ fn header(line: &str) -> String {
         return format!("{name}: {}", tokens.join(", "));
     }
     if lower == "location" {
-        return format!("{name}: {}", value.split_once('?').map_or_else(|| value.to_owned(), |(path, rest)| format!("{path}?{}", query(rest))));
+        return format!(
+            "{name}: {}",
+            value.split_once('?').map_or_else(|| value.to_owned(), |(path, rest)| format!("{path}?{}", query(rest)))
+        );
     }
     if lower.starts_with("sec-websocket-") || !is_secret(&lower) {
         return line.to_owned();
@@ -77,7 +79,10 @@ mod tests {
 
     #[test]
     fn an_address_is_shown_without_its_secrets() {
-        assert_eq!(address("wss://u:hidden@h.test/ws?room=blue&access_token=hidden&x"), "wss://h.test/ws?room=blue&access_token=(masked)&x");
+        assert_eq!(
+            address("wss://u:hidden@h.test/ws?room=blue&access_token=hidden&x"),
+            "wss://h.test/ws?room=blue&access_token=(masked)&x"
+        );
     }
 
     #[test]
@@ -90,6 +95,9 @@ mod tests {
         assert_eq!(lines[2], "Sec-WebSocket-Key: dGhl");
         assert_eq!(lines[3], "Authorization: Bearer (masked)");
         assert_eq!(lines[6], "Sec-WebSocket-Protocol: silverback, silverback.bearer.(masked)");
-        assert_eq!(head(b"HTTP/1.1 302 Found\r\nLocation: /b?jwt=hidden\r\nSet-Cookie: hidden\r\n\r\n")[1..], ["Location: /b?jwt=(masked)", "Set-Cookie: (masked)"]);
+        assert_eq!(
+            head(b"HTTP/1.1 302 Found\r\nLocation: /b?jwt=hidden\r\nSet-Cookie: hidden\r\n\r\n")[1..],
+            ["Location: /b?jwt=(masked)", "Set-Cookie: (masked)"]
+        );
     }
 }

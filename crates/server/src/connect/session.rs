@@ -63,19 +63,11 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for the next thing and does what is to be done about it. Whether the connection goes on.
-    async fn step(
-        &mut self,
-        rx: &mut Receiver,
-        notes: &mut mpsc::Receiver<Note>,
-        ticks: Option<&mut Interval>,
-    ) -> Result<bool, Failure> {
+    async fn step(&mut self, rx: &mut Receiver, notes: &mut mpsc::Receiver<Note>, ticks: Option<&mut Interval>) -> Result<bool, Failure> {
         let screen = self.client.screen.clone();
-        let next_message = async {
-            screen.room().await;
-            rx.recv().await
-        };
+        let has_room = screen.has_room(); // while there is none, what has come waits, and so do we for more
         let takes_input = !self.is_closing && self.sending.is_none() && !self.client.is_input_over;
-        let (quiet_at, is_waiting) = (self.quiet_at.unwrap_or_else(Instant::now), self.quiet_at.is_some() && !self.is_closing);
+        let (quiet_at, is_waiting) = (self.quiet_at.unwrap_or_else(Instant::now), has_room && self.quiet_at.is_some() && !self.is_closing);
         tokio::select! {
             biased;
             _ = self.client.stop.recv() => {
@@ -86,7 +78,8 @@ impl<'a> Session<'a> {
             }
             () = screen.gone(), if !self.is_closing => self.close(CloseCode::NORMAL, String::new()),
             Some(note) = notes.recv() => self.noted(&note),
-            message = next_message => match message {
+            () = screen.room(), if !has_room => self.wait_for_quiet(),
+            message = rx.recv(), if has_room => match message {
                 Some(message) => self.received(message),
                 None => return Ok(false),
             },
@@ -142,7 +135,7 @@ impl<'a> Session<'a> {
                     self.client.say(Style::Red, &problem);
                 }
             }
-            Input::Piped(message) => self.send(message),
+            Input::Piped(message, _) => self.send(message),
             Input::End if self.client.is_interactive => self.close(CloseCode::NORMAL, String::new()),
             Input::End => {
                 self.client.is_input_over = true;

@@ -100,9 +100,7 @@ fn frame(header: &Header, payload: &[u8]) -> String {
         Opcode::Pong => "pong",
     }
     .to_owned();
-    for (is_so, word) in
-        [(header.fin, " fin"), (header.reserved & RSV1 != 0, " compressed"), (header.mask.is_some(), " masked")]
-    {
+    for (is_so, word) in [(header.fin, " fin"), (header.reserved & RSV1 != 0, " compressed"), (header.mask.is_some(), " masked")] {
         text.push_str(if is_so { word } else { "" });
     }
     text.push_str(&format!(" {}", size(header.length)));
@@ -110,7 +108,10 @@ fn frame(header: &Header, payload: &[u8]) -> String {
         (_, []) => {}
         (Opcode::Close, [high, low, reason @ ..]) => {
             let code = u16::from_be_bytes([*high, *low]);
-            text.push_str(&format!(" {code} {}", String::from_utf8_lossy(reason)));
+            text.push_str(&format!(" {code}"));
+            if !reason.is_empty() {
+                text.push_str(&format!(" {}", String::from_utf8_lossy(reason)));
+            }
         }
         (_, payload) if payload.iter().all(|byte| matches!(byte, b' '..=b'~')) => {
             text.push_str(&format!(" {:?}", String::from_utf8_lossy(payload)));

@@ -65,7 +65,9 @@ impl Peer {
                     tokio::task::spawn_local(script(number, socket));
                 }
             });
-            runtime.block_on(async { tokio::select! { () = serving => {}, _ = stopped => {} } });
+            runtime.block_on(async {
+                tokio::select! { () = serving => {}, _ = stopped => {} }
+            });
         });
         Self { address, _stop: stop }
     }
