@@ -135,7 +135,10 @@ impl<'a> Session<'a> {
                     self.client.say(Style::Red, &problem);
                 }
             }
-            Input::Piped(message, _) => self.send(message),
+            Input::Piped(message, share) => {
+                self.send(message);
+                drop(share); // from here on, it is the queue that is bounded
+            }
             Input::End if self.client.is_interactive => self.close(CloseCode::NORMAL, String::new()),
             Input::End => {
                 self.client.is_input_over = true;
