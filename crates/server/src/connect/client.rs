@@ -185,7 +185,8 @@ impl Client {
         }
         let terminal = Terminal::as_it_is();
         self.screen.flush(Some(LAST_WORDS)).await; // the greeting stands above the prompt
-        let printer = editor::start(self.screen.kind.has_colours, self.options.keeps_history, input, stop).map_err(failed)?;
+        let printer =
+            editor::start(self.screen.kind.has_colours, self.options.keeps_history, input, stop, terminal.turn()).map_err(failed)?;
         match printer.await {
             Ok(Ok(printer)) => self.screen.edited(printer),
             Ok(Err(problem)) => return Err(Failure::Input(format!("the terminal cannot be edited on: {problem}"))),

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
@@ -27,18 +29,62 @@ const HISTORY: usize = 1000;
 const LONGEST_KEPT: usize = 16 * 1024;
 
 /// How the terminal was before, which comes back with the end of this value: the thread that edits cannot be stopped in the middle of a line.
-pub(super) struct Terminal(Option<Termios>);
+pub(super) struct Terminal {
+    before: Option<Termios>,
+    turn: Arc<Turn>,
+}
+
+/// Whose the terminal is.
+#[derive(Default)]
+pub(super) struct Turn(Mutex<Stage>, Condvar);
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Between,
+    Editing,
+    Over,
+}
+
+impl Turn {
+    /// Whether this stage may begin. After the end none does.
+    fn begin(&self, stage: Stage) -> bool {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *now != Stage::Over {
+            *now = stage;
+        }
+        self.1.notify_all();
+        *now != Stage::Over
+    }
+
+    /// Ends it, once a line that has just begun to be edited has set the terminal, which would else come after us.
+    fn end(&self, is_set: impl Fn() -> bool) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..100 {
+            if *now != Stage::Editing || is_set() {
+                break;
+            }
+            now = self.1.wait_timeout(now, Duration::from_millis(2)).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        *now = Stage::Over;
+    }
+}
 
 impl Terminal {
     pub(super) fn as_it_is() -> Self {
-        Self(tcgetattr(std::io::stdin()).ok())
+        Self { before: tcgetattr(std::io::stdin()).ok(), turn: Arc::default() }
+    }
+
+    pub(super) fn turn(&self) -> Arc<Turn> {
+        self.turn.clone()
     }
 }
 
 impl Drop for Terminal {
     fn drop(&mut self) {
         use std::io::Write as _;
-        if let Some(before) = &self.0 {
+        if let Some(before) = &self.before {
+            self.turn.end(|| tcgetattr(std::io::stdin()).is_ok_and(|now| now.local_modes != before.local_modes));
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
             let mut out = std::io::stdout();
             let _ = out.write_all(b"\r\x1b[J\x1b[?2004l").and_then(|()| out.flush()); // no prompt stays, and no bracketed paste
@@ -52,12 +98,13 @@ pub(super) fn start(
     keeps_history: bool,
     input: mpsc::Sender<Input>,
     stop: mpsc::Sender<()>,
+    turn: Arc<Turn>,
 ) -> std::io::Result<oneshot::Receiver<Result<Printer, String>>> {
     let (ready, printer) = oneshot::channel();
     std::thread::Builder::new().name("editing".to_owned()).spawn(move || match open(has_colours, keeps_history) {
         Ok((mut editor, printer, history)) => {
             let _ = ready.send(Ok(printer));
-            edit(&mut editor, history, has_colours, &input, &stop);
+            edit(&mut editor, history, has_colours, &input, &stop, &turn);
         }
         Err(error) => drop(ready.send(Err(error.to_string()))),
     })?;
@@ -85,10 +132,19 @@ fn open(has_colours: bool, keeps_history: bool) -> Result<(Lines, Printer, Optio
     Ok((editor, Box::new(printer), history))
 }
 
-fn edit(editor: &mut Lines, history: Option<PathBuf>, has_colours: bool, input: &mpsc::Sender<Input>, stop: &mpsc::Sender<()>) {
+fn edit(
+    editor: &mut Lines,
+    history: Option<PathBuf>,
+    has_colours: bool,
+    input: &mpsc::Sender<Input>,
+    stop: &mpsc::Sender<()>,
+    turn: &Turn,
+) {
     let prompt = (PROMPT, if has_colours { format!("\x1b[1;34m{PROMPT}\x1b[0m") } else { PROMPT.to_owned() });
-    loop {
-        let sent = match editor.readline(&prompt) {
+    while turn.begin(Stage::Editing) {
+        let read = editor.readline(&prompt);
+        turn.begin(Stage::Between);
+        let sent = match read {
             Ok(line) => {
                 if line.len() <= LONGEST_KEPT {
                     let _ = editor.add_history_entry(line.trim_end_matches('\n'));
