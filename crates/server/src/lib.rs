@@ -13,6 +13,7 @@ mod api;
 mod api_key;
 mod api_settings;
 mod auth;
+mod bench;
 mod cli;
 mod config;
 mod connect;
