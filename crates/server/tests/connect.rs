@@ -166,7 +166,7 @@ fn on_a_terminal_messages_come_above_the_line_that_is_typed() {
     terminal.type_in("{\"a\":\r[1,2]}\r"); // goes on while a bracket is open
     terminal.wait_for("\x1b[36m\"a\"");
     terminal.type_in("/hex 00 ff 41\r");
-    terminal.wait_for("00 ff 41");
+    terminal.wait_for("000000  00 ff 41"); // the answer, not what was typed
     terminal.type_in("/ping\r");
     terminal.wait_for("pong in ");
     terminal.type_in("/pong\r");

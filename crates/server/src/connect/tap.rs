@@ -147,6 +147,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Tap<S> {
         }
     }
 
+    /// Pings that waited for the end of a frame go out now.
+    fn come_again(&self, cx: &Context<'_>) {
+        if self.out.is_between_frames() && !self.wire.pings.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     fn wrote(&mut self, bytes: &[u8]) {
         let wire = self.wire.clone();
         self.out.see(bytes, |passed| wire.tell(Direction::Out, passed));
@@ -186,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
         ready!(tap.poll_pings(cx))?;
         let count = ready!(Pin::new(&mut tap.stream).poll_write(cx, bytes))?;
         tap.wrote(&bytes[..count]);
+        tap.come_again(cx);
         Poll::Ready(Ok(count))
     }
 
@@ -199,6 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tap<S> {
             tap.wrote(&slice[..part]);
             left -= part;
         }
+        tap.come_again(cx);
         Poll::Ready(Ok(count))
     }
 
