@@ -17,6 +17,7 @@ mod auth;
 mod bench;
 mod cli;
 mod config;
+mod connect;
 mod console;
 mod doctor;
 mod door;

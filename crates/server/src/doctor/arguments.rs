@@ -14,13 +14,13 @@ use crate::target::Target;
 #[command(after_help = "\
 Exit status: 0 when all is well, 1 when something is not, 2 when the command line is wrong.
 
-Each stage takes at most --timeout; --idle comes on top. Nothing but pings and one message of
---message random bytes is sent to the server. Credentials go nowhere but to the address that
-is given, and not to a server whose certificate is not trusted.")]
+Each step takes at most --timeout, and all together 17 times that and --idle; mostly it is well
+below a second. Nothing but pings and one message of --message random bytes is sent. Credentials
+go to the address that is given and nowhere else, and to no server whose certificate is not trusted.")]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// How long each stage may take, as in 5s or 500ms
+    /// How long each step may take, as in 5s or 500ms
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::parse_time)]
     pub(crate) timeout: Duration,
     /// How long to be silent, to find a proxy's time-out, as in 75s

@@ -19,7 +19,7 @@ use super::observed::{
     Tls,
 };
 use super::proxy::Proxy;
-use super::stage::{BODY, Stage};
+use super::stage::Stage;
 use super::subject::Subject;
 use super::talk::Talk;
 use super::tls::Trusts;
@@ -227,7 +227,7 @@ impl Examination {
             Ok(offer) => offer,
             Err(error) => return Opened { answer: Answer::NotHttp(error), talk: None },
         };
-        match timeout(within + BODY, ask(&mut stream, offer.request())).await {
+        match timeout(within, ask(&mut stream, offer.request())).await {
             Err(_) => Opened { answer: Answer::TimedOut(within), talk: None },
             Ok(Err(error)) => Opened { answer: unanswered(error), talk: None },
             Ok(Ok((response, behind))) => self.judged(&offer, response, behind, stream),

@@ -291,7 +291,7 @@ fn short(text: &str) -> String {
 }
 
 fn subprotocols(subject: &Subject, chosen: Option<&str>) -> Said {
-    let offered: Vec<_> = subject.subprotocols().into_iter().map(|name| crate::arrival::subprotocol(name)).collect();
+    let offered: Vec<_> = subject.subprotocols().into_iter().map(crate::arrival::subprotocol).collect();
     match (offered.is_empty(), chosen) {
         (true, None) => neutral("none offered (--subprotocol)"),
         (_, Some(chosen)) => good(format!("{}, of {}", crate::arrival::subprotocol(chosen), offered.join(", "))),
@@ -321,7 +321,7 @@ fn large_said(size: usize, outcome: &Sent) -> Said {
     let bytes = size_shown(size);
     match outcome {
         Sent::Echoed => good(format!("{bytes} there and back")),
-        Sent::Taken => good(format!("{bytes} sent and still open (the server does not echo)")),
+        Sent::Taken => good(format!("{bytes} sent and still open (no echo)")),
         Sent::NoAnswer(after) => bad(format!("{bytes} sent, and no sign of life within {}", spoken(*after)), "an echo or a pong"),
         Sent::NotOpen => neutral("not come to: the connection was not open"),
         Sent::Ended(end) => match end.code().map(silverback::CloseCode::get) {

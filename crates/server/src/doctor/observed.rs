@@ -248,7 +248,7 @@ pub(super) enum Ping {
 /// How a connection ended under our hands.
 #[derive(Debug, Clone)]
 pub(super) struct End {
-    pub(super) report: CloseReport,
+    pub(super) report: Box<CloseReport>,
 }
 
 impl End {
@@ -296,7 +296,7 @@ pub(super) enum Idled {
 
 #[derive(Debug)]
 pub(super) enum Close {
-    Done(CloseReport),
+    Done(Box<CloseReport>),
     NotOpen,
 }
 

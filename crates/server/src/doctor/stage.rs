@@ -21,9 +21,6 @@ pub(super) enum Stage {
     Schemes,
 }
 
-/// How long a refusal's body may take on top.
-pub(super) const BODY: Duration = Duration::from_secs(2);
-
 impl Stage {
     pub(super) const ALL: [Self; 14] = [
         Self::Dns,
@@ -88,9 +85,9 @@ impl Stage {
             Self::Http | Self::Subprotocols | Self::Compression => Duration::ZERO, // the handshake has told it
             Self::Dns | Self::Tcp | Self::Ping | Self::Large | Self::Origin | Self::Schemes => timeout,
             Self::Tls | Self::Arrival => 2 * timeout, // with a second look
-            Self::Handshake => 2 * timeout + BODY,    // with a second one where the first may have been too large
+            Self::Handshake => 2 * timeout,           // with a second one where the first may have been too large
             Self::Idle => idle + 2 * timeout,
-            Self::Close => 2 * timeout,
+            Self::Close => 3 * timeout, // with a connection that is made anew
         }
     }
 

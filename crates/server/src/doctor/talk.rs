@@ -9,7 +9,7 @@ use silverback::wire::deflate::Agreement;
 use silverback::wire::frame::{Header, Opcode};
 use silverback::wire::mask;
 use silverback::wire::{Connection, Event, Role, TransportEnd};
-use silverback::{CloseCode, CloseFrame, CloseReport, Config, Message, Stream};
+use silverback::{CloseCode, CloseFrame, Config, Message, Stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout_at};
 
@@ -227,7 +227,7 @@ impl Talk {
     }
 
     fn report(&self) -> Option<End> {
-        self.wire.report().map(|report: CloseReport| End { report })
+        self.wire.report().map(|report| End { report: Box::new(report) })
     }
 }
 

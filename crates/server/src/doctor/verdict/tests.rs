@@ -92,7 +92,7 @@ fn end(code: Option<u16>) -> End {
         }
     }
     wire.transport_ended(TransportEnd::Finished, now);
-    End { report: wire.report().unwrap() }
+    End { report: Box::new(wire.report().unwrap()) }
 }
 
 fn large(outcome: Sent) -> Observed {
