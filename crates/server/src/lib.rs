@@ -22,6 +22,7 @@ mod draining;
 mod echo;
 mod events;
 mod front;
+mod handshakes;
 mod health;
 mod hooks;
 mod http_url;
@@ -46,12 +47,14 @@ mod routes;
 mod serve;
 mod shards;
 mod socket;
+mod stats;
 mod stop;
 #[expect(dead_code, reason = "the commands that dial come next")]
 mod target;
 mod term;
 mod timeline_json;
 mod traces;
+mod traffic;
 mod welcome;
 mod why;
 

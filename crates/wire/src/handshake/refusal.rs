@@ -77,6 +77,21 @@ impl Refusal {
         self.0.cause
     }
 
+    /// What is wrong, in one line.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// What arrived, as this server saw it, or "".
+    pub fn detail(&self) -> &str {
+        &self.0.arrived
+    }
+
+    /// What to do about it, or "".
+    pub fn what_to_do(&self) -> &str {
+        &self.0.cure
+    }
+
     /// The whole answer to a request with these headers.
     pub fn response(&self, request: &HeaderMap) -> Response<String> {
         if accepts_json(request) { self.problem() } else { self.answer("text/plain; charset=utf-8", self.text()) }
