@@ -71,7 +71,8 @@ async fn every_part_of_it_works_over_a_thousand_sessions() -> Result<()> {
     let place = Scratch::new()?;
     let file = configuration(&place)?;
     let server = Server::start_configured(&file, &[("SILVERBACK_LOG", "warn")])?;
-    let users: Vec<String> = [HOSTILE.to_owned(), "alice".to_owned()].into_iter().chain((0..18).map(|number| format!("guest-{number:02}"))).collect();
+    let users: Vec<String> =
+        [HOSTILE.to_owned(), "alice".to_owned()].into_iter().chain((0..18).map(|number| format!("guest-{number:02}"))).collect();
     let tokens = users.iter().map(|user| server.token(user)).collect::<Result<Vec<_>>>()?;
     let guests = Guests::connect(server.address, &tokens, GUESTS).await?;
     server.wait_for_sessions(All, GUESTS, SOON)?;
@@ -142,7 +143,11 @@ async fn search(page: &Page) -> Result<()> {
     page.press(".listing .row button:nth-last-child(2)").await?;
     page.text_has(".listing .count", "1–50").await?;
     page.write("#search-user", "guest-0").await?;
-    page.until("those of guests", "return [...document.querySelectorAll('#results tr[data-user]')].every(({ dataset }) => dataset.user.startsWith('guest-0'))").await?;
+    page.until(
+        "those of guests",
+        "return [...document.querySelectorAll('#results tr[data-user]')].every(({ dataset }) => dataset.user.startsWith('guest-0'))",
+    )
+    .await?;
     page.write("#search-user", "<img").await?;
     page.until("the hostile one", "return document.querySelector('#results tr[data-user]')?.dataset.user.startsWith('<img')").await?;
     page.text_has("#results tbody tr", HOSTILE).await?;
@@ -216,7 +221,8 @@ async fn refusals(page: &Page, server: &Server) -> Result<()> {
     server.curl("GET", "/ws")?.send()?;
     page.press("nav a[href='#/handshakes']").await?;
     page.text_has("#refusals", "What to do").await?;
-    let hostile = server.curl("GET", "/ws?token=nonsense")?.asking_for_a_websocket().header("Origin", &format!("http://{}", server.address));
+    let hostile =
+        server.curl("GET", "/ws?token=nonsense")?.asking_for_a_websocket().header("Origin", &format!("http://{}", server.address));
     hostile.header("User-Agent", HOSTILE).send()?;
     page.text_has("#refusals li", HOSTILE).await?; // as it happens
     page.text_has("#refusals li", "token-malformed").await?;
@@ -252,7 +258,8 @@ async fn by_keyboard(page: &Page) -> Result<()> {
     let (tab, enter, escape) = ('\u{e004}', '\u{e007}', '\u{e00c}');
     page.show("#/users/guest-00").await?;
     page.text_has("#live", "query").await?;
-    page.js("document.activeElement.blur(); getSelection().removeAllRanges(); document.body.prepend(document.getElementById('skip'))").await?;
+    page.js("document.activeElement.blur(); getSelection().removeAllRanges(); document.body.prepend(document.getElementById('skip'))")
+        .await?;
     page.browser.perform_actions(key(tab)).await?;
     expect(page.js("return document.activeElement.id").await? == "skip", || "the first is the skip link".to_owned())?;
     page.browser.perform_actions(key(enter)).await?;

@@ -23,7 +23,8 @@ pub(crate) struct Guests {
 impl Guests {
     /// Connects so many, of the users of these tokens in turn, and waits until all are there.
     pub(crate) async fn connect(server: SocketAddr, tokens: &[String], count: usize) -> Result<Self> {
-        let (said, places, (told, mut heard)) = (watch::Sender::new(None), Arc::new(Semaphore::new(AT_ONCE)), tokio::sync::mpsc::channel(count));
+        let (said, places, (told, mut heard)) =
+            (watch::Sender::new(None), Arc::new(Semaphore::new(AT_ONCE)), tokio::sync::mpsc::channel(count));
         let mut tasks = JoinSet::new();
         for (number, token) in (0..count).zip(tokens.iter().cycle()) {
             let (url, said, places, told) = (format!("ws://{server}/ws?token={token}"), said.subscribe(), places.clone(), told.clone());

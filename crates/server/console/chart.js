@@ -3,17 +3,18 @@
 import { el, svg, time } from "./dom.js";
 import { stats } from "./stats.js";
 
-const SPAN = 15 * 60_000; // ms
-const HEIGHT = 132;
+const SPANS = [2, 5, 10, 15]; // min: what there is, or the last of them
 const LEFT = 44; // room for the numbers
 const TOP = 8;
 const BOTTOM = 18;
 const ROWS = 15; // of the table
+const TICKS = { 2: [2, 1, 0], 5: [5, 4, 3, 2, 1, 0], 10: [10, 8, 6, 4, 2, 0], 15: [15, 10, 5, 0] };
+const FEW_TICKS = { 5: [5, 3, 1, 0], 10: [10, 6, 3, 0] };
 
 /** `series` are `{ name, at }`, where `at(index)` is the value of a sample or `null`; `format` says a value. */
 export function chart(title, series, format, signal) {
   const figure = el("figure", "panel chart");
-  const picture = svg("svg", { role: "img", height: HEIGHT });
+  const picture = svg("svg", { role: "img" });
   const legend = series.map(({ name }, number) => {
     const value = el("b", "");
     return { value, node: el("span", `key series-${number}`, el("i", "swatch"), name, " ", value) };
@@ -27,22 +28,24 @@ export function chart(title, series, format, signal) {
   const draw = () => {
     frame = 0;
     const { samples } = stats;
-    const width = Math.max(picture.clientWidth, 120);
+    const [width, height] = [Math.max(picture.clientWidth, 120), Math.max(picture.clientHeight, 80)];
     if (!samples.length) return;
     const end = samples.at(-1).time;
-    const x = (at) => LEFT + ((at - end + SPAN) / SPAN) * (width - LEFT - 6);
+    const minutes = SPANS.find((span) => end - samples[0].time <= span * 60_000) ?? SPANS.at(-1);
+    const x = (at) => LEFT + ((at - end) / (minutes * 60_000) + 1) * (width - LEFT - 6);
     const values = series.map(({ at }) => samples.map((_, index) => at(index)));
     const most = nice(Math.max(...values.flat().filter((value) => value !== null), 0), format);
-    const y = (value) => HEIGHT - BOTTOM - (value / most) * (HEIGHT - BOTTOM - TOP);
+    const y = (value) => height - BOTTOM - (value / most) * (height - BOTTOM - TOP);
 
     const parts = [0, 0.5, 1].map((part) => level(y(part * most), width, format(part * most)));
-    parts.push(...[15, 10, 5, 0].map((ago) => minute(x(end - ago * 60_000), ago)));
+    const ticks = (width < 340 && FEW_TICKS[minutes]) || TICKS[minutes];
+    parts.push(...ticks.map((ago) => minute(x(end - ago * 60_000), height, ago, minutes)));
     values.forEach((line, number) => {
       parts.push(...stretches(line).map((points) => drawn(points.map((index) => [x(samples[index].time), y(line[index])]), number, y(0))));
     });
     const index = pointed === null ? samples.length - 1 : nearest(samples, pointed, x);
     if (pointed !== null) parts.push(svg("line", { class: "pointed", x1: x(samples[index].time), x2: x(samples[index].time), y1: TOP, y2: y(0) }));
-    picture.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    picture.setAttribute("viewBox", `0 0 ${width} ${height}`);
     picture.replaceChildren(...parts);
     legend.forEach(({ value }, number) => (value.textContent = said(values[number][index], format)));
     picture.setAttribute("aria-label", summary(title, series, values, format));
@@ -81,8 +84,9 @@ function level(y, width, text) {
   return svg("g", { class: "level" }, svg("line", { x1: LEFT, x2: width - 6, y1: y, y2: y }), label);
 }
 
-function minute(x, ago) {
-  const label = svg("text", { x, y: HEIGHT - 3, "text-anchor": ago ? (ago === 15 ? "start" : "middle") : "end", class: "minute" });
+function minute(x, height, ago, minutes) {
+  const anchor = { [minutes]: "start", 0: "end" }[ago] ?? "middle";
+  const label = svg("text", { x, y: height - 3, "text-anchor": anchor, class: "minute" });
   label.textContent = ago ? `−${ago} min` : "now";
   return label;
 }
@@ -116,7 +120,7 @@ function summary(title, series, values, format) {
     if (!known.length) return `${name}: not known yet`;
     return `${name}: now ${format(known.at(-1))}, least ${format(Math.min(...known))}, most ${format(Math.max(...known))}`;
   });
-  return `${title}, the last 15 minutes. ${parts.join(". ")}.`;
+  return `${title}, the last minutes. ${parts.join(". ")}.`;
 }
 
 function fill(details, title, series, values, format) {

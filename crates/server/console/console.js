@@ -81,7 +81,7 @@ function put(node, title, isAsked) {
   }
   if (!isAsked) return;
   scrollTo(0, 0);
-  main.focus();
+  main.focus({ preventScroll: true });
   announce(title);
 }
 

@@ -1,5 +1,7 @@
 // Elements. Everything that is shown is made here, and text is only ever a text node.
 
+import { clock } from "./words.js";
+
 export const byId = (id) => document.getElementById(id);
 
 /** An element with text and other elements in it; `false`, "" and the like leave nothing. */
@@ -93,18 +95,19 @@ export function facts(pairs) {
 }
 
 export function time(text, className = "") {
-  const date = new Date(text);
-  const isToday = date.toDateString() === new Date().toDateString();
-  const day = date.toLocaleDateString("en", { month: "short", day: "numeric" });
-  const clock = date.toTimeString().slice(0, 8);
-  const node = el("time", className, isToday ? clock : `${day} ${clock}`);
-  node.title = node.dateTime = date.toISOString();
+  const node = el("time", className, clock(text));
+  node.title = node.dateTime = new Date(text).toISOString();
   return node;
 }
 
 /** For readers of screens: said once, without moving anybody. */
 export function announce(text) {
   byId("announcement").textContent = text;
+}
+
+/** What stands between backticks looks like code, as whoever wrote it meant. */
+export function marked(text) {
+  return text.split("`").map((part, index, parts) => (index % 2 && index < parts.length - 1 ? el("code", "", part) : part));
 }
 
 export function unseen(text) {

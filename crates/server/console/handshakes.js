@@ -2,7 +2,7 @@
 
 import { isAbort, json, may, whyNot } from "./api.js";
 import { failed } from "./actions.js";
-import { button, el, heading, link, time } from "./dom.js";
+import { button, el, heading, link, marked, time } from "./dom.js";
 import { feed } from "./feed.js";
 import { counted, number } from "./words.js";
 
@@ -81,13 +81,13 @@ function refusal({ at, remote, status, cause, title, detail, cure, origin, user_
   return el(
     "li",
     "refusal-line",
-    el("div", "row", time(at), el("span", "state wrong", String(status)), el("strong", "", title), el("code", "cause", cause)),
+    el("div", "row", time(at), el("span", "state wrong", String(status)), el("strong", "", ...marked(title)), el("code", "cause", cause)),
     el(
       "dl",
       "facts",
       fact("From", ...from.flatMap((part, index) => (index ? [" · ", part] : [part]))),
-      detail && fact("What arrived", detail),
-      cure && fact("What to do", cure),
+      detail && fact("What arrived", ...marked(detail)),
+      cure && fact("What to do", ...marked(cure)),
       left_out > 0 && fact("Besides", `${counted(left_out, "other")} of this cause just before it`),
     ),
   );

@@ -22,6 +22,7 @@ export function boundedList(list) {
       if (pending.length > MAX_LINES) pending.shift(); // a hidden tab has no frames
     },
     clear: () => list.replaceChildren(),
+    toEnd: () => (list.scrollTop = list.scrollHeight),
   };
 }
 

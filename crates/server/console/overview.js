@@ -8,6 +8,8 @@ import { HAPPENINGS, boundedList } from "./lines.js";
 import { stats } from "./stats.js";
 import { bytes, number, rate, since } from "./words.js";
 
+const MINUTE = 60_000; // ms
+
 const list = el("ol", "lines");
 list.id = "activity";
 list.tabIndex = 0;
@@ -26,30 +28,35 @@ export function overview({ signal }) {
   const started = el("p", "hint");
   const series = (name, field) => ({ name, at: (index) => stats.samples[index][field] });
   const rates = (name, field) => ({ name, at: (index) => stats.rate(index, field) });
-  const aMinute = (name, field) => ({ name, at: (index) => times60(stats.rate(index, field)) });
+  const aMinute = (name, field) => ({ name, at: (index) => times60(stats.rate(index, field, MINUTE)) });
   node.append(
     heading("Overview", started),
     tiles(started, signal),
     el(
       "div",
-      "charts",
-      chart("Connected", [series("sessions", "sessions"), series("users", "users")], whole, signal),
-      chart("Messages a second", [rates("in", "messages_in"), rates("out", "messages_out")], rate, signal),
-      chart("Bytes a second", [rates("in", "bytes_in"), rates("out", "bytes_out")], bytes, signal),
-      chart("Trouble a minute", [aMinute("refused", "refused"), aMinute("dropped", "dropped")], rate, signal),
-    ),
-    panel(
-      "everyone",
-      "Activity",
-      [button("quiet", "Clear", activity.clear)],
+      "board",
       el(
         "div",
-        "feed",
-        list,
-        el("p", "empty", el("strong", "", "All quiet."), " Connects, messages from clients, refusals and ends appear here as they happen."),
+        "charts",
+        chart("Connected", [series("sessions", "sessions"), series("users", "users")], whole, signal),
+        chart("Messages a second", [rates("in", "messages_in"), rates("out", "messages_out")], rate, signal),
+        chart("Bytes a second", [rates("in", "bytes_in"), rates("out", "bytes_out")], bytes, signal),
+        chart("Trouble a minute", [aMinute("refused", "refused"), aMinute("dropped", "dropped")], rate, signal),
+      ),
+      panel(
+        "everyone",
+        "Activity",
+        [button("quiet", "Clear", activity.clear)],
+        el(
+          "div",
+          "feed",
+          list,
+          el("p", "empty", el("strong", "", "All quiet."), " Connects, messages from clients, refusals and ends appear here as they happen."),
+        ),
       ),
     ),
   );
+  requestAnimationFrame(activity.toEnd);
   return { title: "Overview", node };
 }
 

@@ -62,7 +62,7 @@ function draw(node, life, { path, list, load }) {
   }
   const right = [panel("", "Facts", [], place("facts-place"))];
   if (isLive) right.push(sendPanel(path, "this session"));
-  else right.unshift(panel("", "How it ended", [], facts(why(life.report))));
+  else right.unshift(panel("", "How it ended", [], facts(why(life))));
   node.replaceChildren(
     heading(el("span", "", "Session of ", userLink(life.user)), state, close),
     el("p", "row id-line", name, copyButton("the session's id", name)),

@@ -5,11 +5,13 @@ import { failed } from "./actions.js";
 import { announce, button, el, field, form, heading, input, link, time, unseen } from "./dom.js";
 import { feed } from "./feed.js";
 import { userLink } from "./lines.js";
+import { cause } from "./story.js";
 import { codeAndReason, counted, number, shortId, since } from "./words.js";
 
 const ROWS = 50;
 const MOST_ASKS = 20; // for one page: a rare session is found after several, each of which looks at 100,000
 const TYPING = 250; // ms
+const SOON = 300; // ms
 
 export function sessions({ query, signal }) {
   const node = el("section", "page", heading("Sessions"));
@@ -82,6 +84,7 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
   let following = null;
   let abort = new AbortController();
   let changes = 0;
+  let soon = undefined;
 
   const turn = (by) => {
     if (by > 0) cursors.push(following);
@@ -91,6 +94,7 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
   const load = async () => {
     abort.abort();
     abort = new AbortController();
+    soon = clearTimeout(soon);
     place.classList.add("loading");
     place.ariaBusy = "true";
     if (!place.hasChildNodes()) place.append(el("p", "empty", "Looking…"));
@@ -108,26 +112,33 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
     changed.hidden = true;
     back.disabled = cursors.length === 1;
     next.disabled = following === null;
+    back.hidden = next.hidden = back.disabled && next.disabled;
   };
   const show = (page) => {
     const isLive = page.state === "live";
     const first = (cursors.length - 1) * ROWS + 1;
     const found = page.sessions.length;
-    const range = found ? `${number(first)}–${number(first + found - 1)}` : "none";
+    const isAll = cursors.length === 1 && page.next === null;
+    const range = isAll ? counted(found, "session") : `${number(first)}–${number(first + found - 1)}`;
     const total = isLive && withUser ? `, of ${number(page.total)} connected` : "";
     count.textContent = `${range}${total}`;
     announce(`${counted(found, "session")} shown`);
     place.replaceChildren(found ? table(page, isLive, withUser) : nothing(words(), withUser));
   };
-  const more = () => {
+  const more = ({ session }) => {
+    if (!isMeant(session, words())) return;
+    if (!withUser) return void (soon ||= setTimeout(load, SOON)); // few, so they are shown as they come
     changes++;
     changed.hidden = false;
     changed.textContent = `${counted(changes, "change")} since: bring up to date`;
   };
-  feed.on("session.connected", () => words().state === "live" && more(), signal);
+  feed.on("session.connected", (event) => words().state === "live" && more(event), signal);
   feed.on("session.ended", more, signal);
   feed.on("fresh", () => load(), signal);
-  signal.addEventListener("abort", () => abort.abort());
+  signal.addEventListener("abort", () => {
+    abort.abort();
+    clearTimeout(soon);
+  });
   return {
     node,
     first() {
@@ -136,6 +147,9 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
     },
   };
 }
+
+const isMeant = ({ user, device }, words) =>
+  (!words.user || user === words.user) && (!words.prefix || user.startsWith(words.prefix)) && (!words.device || device === words.device);
 
 /** A page, which the API may give in several parts. */
 async function ask(words, after, signal) {
@@ -153,8 +167,8 @@ async function ask(words, after, signal) {
 
 function nothing({ state, prefix, device }, withUser) {
   const isAll = !prefix && !device;
-  const live = isAll && withUser ? "Nobody is connected yet. A client connects to /ws; “Try it” shows how." : "Nobody who is connected matches.";
-  const ended = isAll ? "No session has ended yet." : "No session that has ended matches.";
+  const live = !withUser ? "This user is not connected." : isAll ? "Nobody is connected yet. A client connects to /ws; “Try it” shows how." : "Nobody who is connected matches.";
+  const ended = !withUser ? "No session of this user has ended." : isAll ? "No session has ended yet." : "No session that has ended matches.";
   const remembered = "The last 10,000 since the server was started are remembered.";
   return el("p", "empty", el("strong", "", "Nothing found."), " ", state === "live" ? live : `${ended} ${remembered}`);
 }
@@ -163,7 +177,7 @@ function table({ sessions: found }, isLive, withUser) {
   const columns = [
     withUser && ["User", ({ user }) => userLink(user)],
     ["Device", ({ device }) => (device ? el("bdi", "", device) : "–")],
-    isLive ? ["From", ({ remote }) => remote ?? "–"] : ["Why", ({ report }) => ending(report)],
+    isLive ? ["From", ({ remote }) => remote ?? "–"] : ["Why", (life) => (life.report ? cause(life) : "–")],
     isLive ? ["Token", ({ token_from }) => token_from] : ["Close", ({ report }) => close(report)],
     isLive ? ["Connected", ({ connected_at }) => el("span", "", since(connected_at))] : ["Ended", ({ ended_at }) => time(ended_at)],
     ["Session", ({ id }) => sessionLink(id)],
@@ -181,6 +195,7 @@ function table({ sessions: found }, isLive, withUser) {
 function labelled(name, content) {
   const cell = el("td", "", content);
   cell.dataset.label = name;
+  if (content === "–") cell.className = "none";
   return cell;
 }
 
@@ -189,8 +204,6 @@ function sessionLink(id) {
   to.title = id;
   return to;
 }
-
-const ending = (report) => (report ? report.cause : "–");
 
 function close(report) {
   const frame = report && (report.began === "peer" ? report.received : report.sent);

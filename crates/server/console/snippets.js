@@ -39,7 +39,8 @@ function tokenLines(user) {
 function browserLines() {
   return [
     `const token = "…"; // from your back end: what $TOKEN is on the command line`,
-    `const socket = new WebSocket(${JSON.stringify(socketAddress)}, ["silverback", "silverback.bearer." + token]);`,
+    `const url = ${JSON.stringify(socketAddress)};`,
+    `const socket = new WebSocket(url, ["silverback", "silverback.bearer." + token]);`,
     `socket.onopen = () => socket.send("hello");`,
     `socket.onmessage = ({ data }) => console.log(data);`,
     `socket.onclose = ({ code, reason }) => console.log("closed", code, reason);`,
@@ -70,7 +71,10 @@ function fetchLines(user, message) {
   return [
     `const answer = await fetch(${JSON.stringify(location.origin + messages(user))}, {`,
     `  method: "POST",`,
-    `  headers: { authorization: \`Bearer \${process.env.SILVERBACK_API_KEY}\`, "content-type": "text/plain" },`,
+    `  headers: {`,
+    `    authorization: \`Bearer \${process.env.SILVERBACK_API_KEY}\`,`,
+    `    "content-type": "text/plain",`,
+    `  },`,
     `  body: ${JSON.stringify(message)},`,
     `});`,
     `console.log(await answer.json()); // {"sessions":1,"queued":1,"dropped":0}`,

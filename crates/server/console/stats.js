@@ -6,7 +6,7 @@ import { feed } from "./feed.js";
 const EVERY = 2000; // ms
 const KEPT = 15 * 60_000; // ms
 const GAP = 15_000; // ms; what lies further apart is not joined
-const WINDOW = 4500; // ms; a rate is that of so long at least, or it would jump
+const WINDOW = 4500; // ms; a rate is that of so long at least where there is so much, or it would jump
 
 let samples = [];
 let timer = 0;
@@ -32,13 +32,13 @@ export const stats = {
   },
 
   /** So many of a counter a second, as it was at a sample; `null` where that is not known. */
-  rate(at, name) {
+  rate(at, name, window = WINDOW) {
     const now = samples[at];
     let before = at;
-    while (before > 0 && now.time - samples[before].time < WINDOW) before--;
+    while (before > 0 && now.time - samples[before].time < window) before--;
     const then = samples[before];
     const passed = now.time - then.time;
-    if (passed < WINDOW / 3 || passed > GAP || now[name] < then[name]) return null; // less than before: it was started anew
+    if (passed < WINDOW / 3 || passed > window + GAP || now[name] < then[name]) return null; // less than before: it was started anew
     return ((now[name] - then[name]) * 1000) / passed;
   },
 

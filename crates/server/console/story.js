@@ -1,7 +1,7 @@
 // The life of a session, told in words, as `silverback why` tells it.
 
 import { el, link, time } from "./dom.js";
-import { bytes, codeAndReason, counted, closeInWords, duration, shortId } from "./words.js";
+import { bytes, clock, codeAndReason, counted, closeInWords, duration, shortId } from "./words.js";
 
 /** What happened, in order. */
 export function story(life) {
@@ -27,7 +27,7 @@ function beginning({ remote, device, token_from, expires_at, handshake }) {
   if (device) parts.push(`on the device ${device}`);
   if (token_from === "anonymous") parts.push("without a token");
   else if (token_from) parts.push(`with a token from the ${token_from}`);
-  if (expires_at) parts.push(`good until ${new Date(expires_at).toLocaleString("en")}`);
+  if (expires_at) parts.push(`good until ${clock(expires_at)}`);
   return `${parts.join(", ")}.${handshake ? ` The handshake: ${handshake}.` : ""}`;
 }
 
@@ -49,11 +49,17 @@ function said({ sent, received, transport }) {
   return `This server sent ${of(sent)}, the client sent ${of(received)}; TCP ${transport}.`;
 }
 
+const ASKED = { application: "the application closed it", drain: "the server was drained", "newer-session": "a newer session took its place" };
+
+/** Why it ended, in a few words. */
+export const cause = ({ asked, report }) => (report.began === "local" && ASKED[asked]) || report.cause;
+
 /** How it ended, and what that means. */
-export function why(report) {
+export function why(life) {
+  const { report } = life;
   const frame = (close) => close && `${codeAndReason(close.code, close.reason)}: ${closeInWords(close.code)}`;
   return [
-    ["Why", report.cause],
+    ["Why", cause(life)],
     ["Who began", report.began === "peer" ? "the client, or its network" : "this server"],
     ["Close sent", frame(report.sent) ?? "none"],
     ["Close received", frame(report.received) ?? "none"],

@@ -22,13 +22,21 @@ export function rate(value) {
 export function duration(ms) {
   const seconds = Math.floor(ms / 1000);
   if (ms < 1000) return `${Math.round(ms)} ms`;
-  if (seconds < 60) return `${(ms / 1000).toFixed(1)} s`;
+  if (seconds < 60) return seconds < 10 ? `${(ms / 1000).toFixed(1)} s` : `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
 }
 
-export const since = (text) => duration(Math.max(0, Date.now() - Date.parse(text)));
+export const since = (text) => duration(Math.max(0, Math.floor((Date.now() - Date.parse(text)) / 1000) * 1000));
+
+/** A moment: only the clock where it is of today. */
+export function clock(text) {
+  const date = new Date(text);
+  const time = date.toTimeString().slice(0, 8);
+  if (date.toDateString() === new Date().toDateString()) return time;
+  return `${date.toLocaleDateString("en", { month: "short", day: "numeric" })} ${time}`;
+}
 
 /** The last digits of a session's id: those in front are the time, and alike for everybody who came at once. */
 export const shortId = (id) => `…${id.slice(-8)}`;

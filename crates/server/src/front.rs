@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, join, split};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::handshakes::Asker;
 use crate::life;
 use crate::limits::{self, Refused, Socket, Turn};
 use crate::listening::{Accepted, Remote, Tls};
@@ -95,7 +96,9 @@ impl Visit {
         };
         match accepted {
             Ok(stream) => self.serve(stream).await,
-            Err(TlsAcceptError::PlainHttp(refusal)) => self.app.handshakes.refused(Refused::Request, self.peer, None, &refusal),
+            Err(TlsAcceptError::PlainHttp(refusal)) => {
+                self.app.handshakes.refused(Refused::Request, self.peer, &Asker::default(), &refusal)
+            }
             Err(error) => tracing::debug!(remote = %self.peer, %error, "no TLS"),
         }
     }
@@ -117,7 +120,7 @@ impl Visit {
                 drop(turn);
                 serve_http(handshake, peer, head, app, router).await;
             }
-            Err(AcceptError::Refused(refusal)) => app.handshakes.refused(Refused::Request, peer, None, &refusal),
+            Err(AcceptError::Refused(refusal)) => app.handshakes.refused(Refused::Request, peer, &Asker::default(), &refusal),
             Err(error) => tracing::debug!(remote = %peer, %error, "no request"),
         }
     }

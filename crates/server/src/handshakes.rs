@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use http::header::{HeaderMap, HeaderName, ORIGIN, USER_AGENT};
+use http::header::{HeaderMap, HeaderValue, ORIGIN, USER_AGENT};
 use silverback::Refusal;
 use tokio::sync::broadcast;
 
@@ -57,6 +57,13 @@ pub(crate) struct RefusedHandshake {
     pub(crate) left_out: u64,
 }
 
+/// Who asked, as the request says. Cheap to make: it shares the request's memory.
+#[derive(Default)]
+pub(crate) struct Asker {
+    origin: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
+}
+
 /// Some of them, the last first.
 pub(crate) struct Page {
     pub(crate) refused: Vec<Arc<RefusedHandshake>>,
@@ -70,21 +77,20 @@ impl Default for Handshakes {
 }
 
 impl Handshakes {
-    /// Tells the operator, the subscribers, and those who ask later. `headers` are the request's, where it could be read.
-    pub(crate) fn refused(&self, what: Refused, remote: Remote, headers: Option<&HeaderMap>, refusal: &Refusal) {
+    /// Tells the operator, the subscribers, and those who ask later.
+    pub(crate) fn refused(&self, what: Refused, remote: Remote, asker: &Asker, refusal: &Refusal) {
         let told = refused(what, remote, refusal);
         let mut ring = self.ring();
         ring.causes.entry(refusal.cause()).or_default().ever += 1;
         let Some(left_out) = told else { return };
-        let line = |name: HeaderName| headers?.get(name).and_then(|line| line.to_str().ok()).map(shortened);
         ring.last += 1;
         let one = Arc::new(RefusedHandshake {
             number: ring.last,
             at: SystemTime::now(),
             remote,
             refusal: refusal.clone(),
-            origin: line(ORIGIN),
-            user_agent: line(USER_AGENT),
+            origin: shortened(asker.origin.as_ref()),
+            user_agent: shortened(asker.user_agent.as_ref()),
             left_out,
         });
         ring.keep(one.clone());
@@ -142,13 +148,20 @@ impl Ring {
     }
 }
 
-fn shortened(text: &str) -> String {
-    text[..text.floor_char_boundary(LONGEST)].to_owned()
+impl Asker {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self { origin: headers.get(ORIGIN).cloned(), user_agent: headers.get(USER_AGENT).cloned() }
+    }
+}
+
+fn shortened(line: Option<&HeaderValue>) -> Option<String> {
+    let text = line?.to_str().ok()?;
+    Some(text[..text.floor_char_boundary(LONGEST)].to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, StatusCode};
+    use http::StatusCode;
 
     use super::*;
 
@@ -196,9 +209,9 @@ mod tests {
         let handshakes = Handshakes::default();
         let mut told = handshakes.subscribe();
         let agent = HeaderValue::from_bytes(&[b'x'; 4000]).unwrap();
-        let headers = HeaderMap::from_iter([(USER_AGENT, agent)]);
+        let asker = Asker::of(&HeaderMap::from_iter([(USER_AGENT, agent)]));
         let refusal = Refusal::new(StatusCode::FORBIDDEN, "a-cause-of-this-test", "no");
-        (0..50).for_each(|_| handshakes.refused(Refused::Handshake, Remote::Unix, Some(&headers), &refusal));
+        (0..50).for_each(|_| handshakes.refused(Refused::Handshake, Remote::Unix, &asker, &refusal));
         assert_eq!((handshakes.total(), handshakes.causes()), (50, vec![("a-cause-of-this-test", 50)]));
         let page = handshakes.page(None, None, 100);
         assert!(page.refused.len() < 50, "so many of a cause are kept in a second: {}", page.refused.len());

@@ -12,6 +12,7 @@ use silverback_hub::{Attributes, Identity, JoinRefused, Reservation, Session};
 use tracing::{Instrument as _, Span};
 
 use crate::auth::{TokenError, Verified};
+use crate::handshakes::Asker;
 use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
@@ -37,7 +38,7 @@ impl App {
         let has_only_a_token = offers_only_a_token(request.headers());
         let asking = self.hooks.as_ref().filter(|hooks| judged.is_ok() && hooks.judges_handshakes()).map(|_| Asking::new(request));
         let app = self.clone();
-        let said = from_whom(request.headers());
+        let asker = Asker::of(request.headers());
         let span = traces::handshake(remote);
         let told = span.clone();
         let admitted = async move {
@@ -48,7 +49,7 @@ impl App {
             told.record("http.response.status_code", admitted.as_ref().map_or_else(|refusal| refusal.status().as_u16(), |_| 101));
             if let Err(refusal) = &admitted {
                 told.record("silverback.refusal", refusal.cause());
-                app.handshakes.refused(Refused::Handshake, remote, Some(&said), refusal);
+                app.handshakes.refused(Refused::Handshake, remote, &asker, refusal);
             } else if has_only_a_token {
                 tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
             }
@@ -92,7 +93,7 @@ impl App {
     /// A place for a client that asks for `/ws`, before anything is done for it that costs something.
     pub(crate) fn seat(&self, remote: Remote, headers: &HeaderMap) -> Result<Seat, Refusal> {
         let seat = self.bounds.seat(remote.address().map(|address| address.ip()), &self.live.now().config.limits);
-        seat.inspect_err(|refusal| self.handshakes.refused(Refused::Handshake, remote, Some(headers), refusal))
+        seat.inspect_err(|refusal| self.handshakes.refused(Refused::Handshake, remote, &Asker::of(headers), refusal))
     }
 
     /// How fast a new session may send.
@@ -126,11 +127,6 @@ fn summary(headers: &HeaderMap, acceptance: &Acceptance) -> String {
         Some(program) => format!("{page}, {compression}, {program}"),
         None => format!("{page}, {compression}"),
     }
-}
-
-/// Which page and which program, by the request. Their values share its memory.
-fn from_whom(headers: &HeaderMap) -> HeaderMap {
-    [ORIGIN, USER_AGENT].into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect()
 }
 
 /// What the hub is told of somebody.

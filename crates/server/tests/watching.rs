@@ -15,7 +15,10 @@ fn ask(server: &Server, key: &str, path: &str) -> Value {
 
 /// A handshake from a page and a program, with a wrong token in its query.
 fn from_a_page(target: &str) -> Request {
-    Request::handshake(target).header("Origin", "http://silverback.test").header("User-Agent", "a browser").header("Accept", "application/json")
+    Request::handshake(target)
+        .header("Origin", "http://silverback.test")
+        .header("User-Agent", "a browser")
+        .header("Accept", "application/json")
 }
 
 #[test]
@@ -79,7 +82,9 @@ fn what_goes_which_way_is_counted_at_once() {
     assert_eq!(socket.recv(), Frame::Text("hello, you two".to_owned()));
     let stats = ask(&server, KEY, "/v1/stats");
     let now = &stats["now"];
-    for (name, value) in [("sessions", 2), ("users", 1), ("messages_in", 1), ("bytes_in", 5), ("messages_out", 2), ("bytes_out", 28), ("dropped", 0)] {
+    for (name, value) in
+        [("sessions", 2), ("users", 1), ("messages_in", 1), ("bytes_in", 5), ("messages_out", 2), ("bytes_out", 28), ("dropped", 0)]
+    {
         assert_eq!(now[name], value, "{name}: {stats}");
     }
     assert!(now["memory"].as_u64().is_some_and(|bytes| bytes > 1_000_000), "{stats}");

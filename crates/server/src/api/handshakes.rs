@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, query};
-use crate::json::timestamp;
 use crate::handshakes::RefusedHandshake;
+use crate::json::timestamp;
 use crate::routes::App;
 
 /// How many one answer lists.
