@@ -5,7 +5,7 @@ use std::time::Duration;
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::Value;
+use serde_json::{Value, json};
 use silverback_conformance::{Driver, Failure, Result, installed};
 use tokio::time::{Instant, sleep};
 
@@ -118,11 +118,23 @@ impl Page {
         }
     }
 
-    /// Gives the page this size; the browser's own bars come on top.
+    /// Gives the page this size, as on a telephone where it is narrow.
     pub(crate) async fn size(&self, width: u32, height: u32) -> Result<()> {
-        let bars = self.js("return window.outerHeight - window.innerHeight").await?;
-        let bars = bars.as_u64().and_then(|bars| u32::try_from(bars).ok()).unwrap_or(0);
-        Ok(self.browser.set_window_size(width, height + bars).await?)
+        let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
+        self.tell("Emulation.setDeviceMetricsOverride", &size).await
+    }
+
+    /// What the system prefers: `light` or `dark`.
+    pub(crate) async fn system_prefers(&self, scheme: &str) -> Result<()> {
+        self.tell("Emulation.setEmulatedMedia", &json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] })).await
+    }
+
+    async fn tell(&self, command: &str, parameters: &Value) -> Result<()> {
+        self.driver.tell(&self.session().await?, command, parameters)
+    }
+
+    async fn session(&self) -> Result<String> {
+        self.browser.session_id().await?.ok_or_else(|| Failure::new("the browser has no session"))
     }
 
     /// A picture, in `target/conformance/`.
@@ -148,8 +160,7 @@ impl Page {
 
     /// What the page's console holds that is severe.
     pub(crate) async fn errors(&self) -> Result<Vec<String>> {
-        let session = self.browser.session_id().await?.ok_or_else(|| Failure::new("the browser has no session"))?;
-        self.driver.severe_console_entries(&session)
+        self.driver.severe_console_entries(&self.session().await?)
     }
 
     /// Nothing is wrong with what was shown so far.

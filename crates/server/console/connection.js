@@ -27,7 +27,7 @@ export const name = () => ui.name.value || ui.name.placeholder;
 export const onName = (listener) => ui.name.addEventListener("input", listener);
 
 function make() {
-  const list = Object.assign(el("ol", "lines"), { id: "log", tabIndex: 0, ariaLabel: "Messages of your connection", role: "log" });
+  const list = Object.assign(el("ol", "lines"), { id: "log", tabIndex: 0, ariaLabel: "Messages of your connection" });
   const log = boundedList(list);
   const parts = {
     log,
@@ -47,9 +47,12 @@ function make() {
   parts.tokenField = el("div", "wide", field("Token", parts.token), hint);
   const joining = form("join", () => (state.word === "disconnected" ? connect() : disconnect()), field("Name", parts.name), parts.connect, parts.tokenField);
   const empty = el("p", "empty", el("strong", "", "No messages yet."), " Choose a name and press Connect. What you send and receive appears here.");
+  const feed = el("div", "feed", list, empty);
+  feed.role = "log";
+  feed.ariaLabel = "What you send and receive";
   const composer = form("composer", sendMessage, parts.message, parts.kind, parts.send);
   const tools = [parts.pill, button("quiet", "Clear", log.clear)];
-  parts.node = panel("own", "Your connection", tools, joining, el("div", "feed", list, empty), composer);
+  parts.node = panel("own", "Your connection", tools, joining, feed, composer);
   return parts;
 }
 

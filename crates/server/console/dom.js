@@ -116,14 +116,17 @@ export function unseen(text) {
 
 /** Copies, or where the page has no clipboard (it belongs to secure origins) selects. */
 export function copyButton(what, node) {
-  const label = `Copy ${what}`;
   const copy = button("quiet", "Copy", async () => {
     getSelection().selectAllChildren(node);
     const copied = await navigator.clipboard?.writeText(node.textContent).then(() => true, () => false);
-    copy.textContent = copied ? "Copied" : "Selected";
+    say(copied ? "Copied" : "Selected");
     announce(copied ? "Copied" : "Selected: press Ctrl+C");
-    setTimeout(() => (copy.textContent = "Copy"), 1500);
+    setTimeout(() => say("Copy"), 1500);
   });
-  copy.ariaLabel = label;
+  const say = (word) => {
+    copy.textContent = word;
+    copy.ariaLabel = `${word} ${what}`;
+  };
+  say("Copy");
   return copy;
 }

@@ -22,17 +22,14 @@ export function session({ parameters: [id], signal }) {
   list.ariaLabel = "What it says";
   list.tabIndex = 0;
   const said = boundedList(list);
-  let shown = null; // what is drawn, to draw only what is new
+  let shown = null; // the state of what is drawn
 
   const load = async () => {
     try {
       const life = await json(path, { signal });
-      const drawn = JSON.stringify(life);
-      if (drawn === shown) return;
-      const isSame = shown && JSON.parse(shown).state === life.state;
-      shown = drawn;
-      if (isSame) update(node, life);
-      else draw(node, life, { path, list, load });
+      if (shown === life.state) return update(node, life);
+      shown = life.state;
+      draw(node, life, { path, list, load });
     } catch (error) {
       if (isAbort(error)) return;
       if (!shown) node.replaceChildren(heading(title), failed(error));
@@ -42,7 +39,7 @@ export function session({ parameters: [id], signal }) {
   feed.on("session.ended", (event) => event.session.id === id && load(), signal);
   feed.on("session.message", (event) => event.session === id && said.add(entry("in", event.text ?? `${event.size} bytes of binary`)), signal);
   feed.on("fresh", load, signal);
-  const again = setInterval(() => !document.hidden && shown && JSON.parse(shown).state === "live" && load(), EVERY);
+  const again = setInterval(() => !document.hidden && shown === "live" && load(), EVERY);
   signal.addEventListener("abort", () => clearInterval(again));
   load();
   return { title, node };
@@ -71,10 +68,12 @@ function draw(node, life, { path, list, load }) {
   update(node, life);
 }
 
-/** What changes while it lives. */
+/** What changes while it lives: not while somebody is at it. */
 function update(node, life) {
-  node.querySelector("#story-place").replaceChildren(story(life));
-  node.querySelector("#facts-place").replaceChildren(known(life));
+  const isInUse = (place) => place.contains(document.activeElement) || getSelection().containsNode(place, true);
+  for (const [place, drawn] of [["#story-place", story(life)], ["#facts-place", known(life)]].map(([id, part]) => [node.querySelector(id), part])) {
+    if (!place.hasChildNodes() || !isInUse(place)) place.replaceChildren(drawn);
+  }
 }
 
 function known(life) {

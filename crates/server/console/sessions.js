@@ -74,7 +74,7 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
   const place = el("div", "");
   place.id = id;
   const count = el("p", "count");
-  const changed = button("quiet", "", () => load());
+  const changed = button("quiet", "", () => load(true));
   changed.hidden = true;
   const back = button("", "Previous", () => turn(-1));
   const next = button("", "Next", () => turn(1));
@@ -89,9 +89,9 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
   const turn = (by) => {
     if (by > 0) cursors.push(following);
     else cursors.pop();
-    load().then(() => place.querySelector("a")?.focus());
+    load(true).then(() => place.querySelector("a")?.focus());
   };
-  const load = async () => {
+  const load = async (isAsked = false) => {
     abort.abort();
     abort = new AbortController();
     soon = clearTimeout(soon);
@@ -102,6 +102,7 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
       const page = await ask(words(), cursors.at(-1), abort.signal);
       following = page.next;
       show(page);
+      if (isAsked) announce(`${counted(page.sessions.length, "session")} shown`);
     } catch (error) {
       if (isAbort(error)) return;
       place.replaceChildren(failed(error));
@@ -122,7 +123,6 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
     const range = isAll ? counted(found, "session") : `${number(first)}–${number(first + found - 1)}`;
     const total = isLive && withUser ? `, of ${number(page.total)} connected` : "";
     count.textContent = `${range}${total}`;
-    announce(`${counted(found, "session")} shown`);
     place.replaceChildren(found ? table(page, isLive, withUser) : nothing(words(), withUser));
   };
   const more = ({ session }) => {
@@ -143,7 +143,7 @@ export function listing(words, signal, { withUser = true, id = "results" } = {})
     node,
     first() {
       cursors = [null];
-      return load();
+      return load(true);
     },
   };
 }

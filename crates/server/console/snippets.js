@@ -17,7 +17,7 @@ export function snippets() {
   ].map(([id, title, lines]) => {
     const code = el("pre", "snippet");
     Object.assign(code, { id, tabIndex: 0, ariaLabel: title });
-    code.role = "region";
+    code.role = "group";
     return { code, lines, node: panel("code", title, [copyButton(title, code)], code) };
   });
   return {
