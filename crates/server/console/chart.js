@@ -2,6 +2,7 @@
 
 import { el, svg, time } from "./dom.js";
 import { stats } from "./stats.js";
+import { bytes } from "./words.js";
 
 const SPANS = [2, 5, 10, 15]; // min: what there is, or the last of them
 const LEFT = 44; // room for the numbers
@@ -34,7 +35,7 @@ export function chart(title, series, format, signal) {
     const minutes = SPANS.find((span) => end - samples[0].time <= span * 60_000) ?? SPANS.at(-1);
     const x = (at) => LEFT + ((at - end) / (minutes * 60_000) + 1) * (width - LEFT - 6);
     const values = series.map(({ at }) => samples.map((_, index) => at(index)));
-    const most = nice(Math.max(...values.flat().filter((value) => value !== null), 0), format);
+    const most = top(Math.max(...values.flat().filter((value) => value !== null), 0), format);
     const y = (value) => height - BOTTOM - (value / most) * (height - BOTTOM - TOP);
 
     const parts = [0, 0.5, 1].map((part) => level(y(part * most), width, format(part * most)));
@@ -71,9 +72,16 @@ export function chart(title, series, format, signal) {
 
 const said = (value, format) => (value === null || value === undefined ? "–" : format(value));
 
-/** A round number that is not less. */
-function nice(value, format) {
-  if (value <= 4) return format(0.5) === format(0) || value > 2 ? 4 : 2;
+/** The top of the scale: a round number that is not less. Bytes are round in their units. */
+function top(value, format) {
+  if (format !== bytes) return round(value, format(0.5) === format(0));
+  const unit = 1024 ** Math.floor(Math.log2(Math.max(value, 1)) / 10);
+  const most = round(value / unit, true);
+  return (most > 500 ? 1024 : most) * unit;
+}
+
+function round(value, isWhole) {
+  if (value <= 4) return isWhole || value > 2 ? 4 : 2;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 4, 5, 10].find((step) => step * power >= value) * power;
 }

@@ -62,7 +62,7 @@ export function why(life) {
     ["Why", cause(life)],
     ["Who began", report.began === "peer" ? "the client, or its network" : "this server"],
     ["Close sent", frame(report.sent) ?? "none"],
-    ["Close received", frame(report.received) ?? "none"],
+    ["Close received", isSame(report) ? "the same" : (frame(report.received) ?? "none")],
     ["TCP", report.transport],
     ["Lived", duration(report.lived_ms)],
     ["From the client", `${counted(report.messages_in, "message")}, ${bytes(report.bytes_in)}`],
@@ -73,3 +73,5 @@ export function why(life) {
     ["Pauses in reading", report.pauses > 0 && report.pauses],
   ];
 }
+
+const isSame = ({ sent, received }) => sent && received && sent.code === received.code && sent.reason === received.reason;
