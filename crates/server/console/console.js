@@ -98,7 +98,7 @@ function showFeed() {
   const { word, wait } = feed.state;
   document.body.dataset.feed = word;
   const pill = byId("feed-state");
-  const said = { live: "Live", connecting: "Connecting", waiting: "Not connected", off: "No live view" }[word];
+  const said = { live: "Live", connecting: "Connecting", waiting: "Offline", off: "No live view" }[word];
   if (pill.textContent !== said) pill.textContent = said;
   const isLost = word === "waiting" && Boolean(account.key);
   byId("banner").hidden = !isLost;

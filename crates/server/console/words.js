@@ -15,7 +15,7 @@ export function bytes(size) {
 /** So many a second, with as many digits as say something. */
 export function rate(value) {
   if (value >= 10_000) return `${(value / 1000).toFixed(value < 100_000 ? 1 : 0)}k`;
-  if (value >= 10 || value === 0) return number(Math.round(value));
+  if (value >= 10 || Number.isInteger(value)) return number(Math.round(value));
   return value.toFixed(1);
 }
 

@@ -26,6 +26,7 @@ use super::fields;
 /// assert_eq!(answer.status(), 401);
 /// assert!(answer.body().starts_with("the token has expired (token-expired)\n"));
 /// assert_eq!(refusal.problem().headers()["content-type"], "application/problem+json");
+/// assert_eq!(refusal.what_to_do(), "ask for another one and connect again");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Refusal(Box<Parts>); // boxed: the error of many functions that mostly succeed
