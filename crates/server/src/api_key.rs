@@ -59,7 +59,7 @@ pub(crate) struct Gate {
     pub(crate) right: Option<Right>,
 }
 
-/// Whose key a request came with, for what is behind the gate.
+/// Whose key a request came with, for what any key opens.
 #[derive(Debug, Clone)]
 pub(crate) struct Holder {
     pub(crate) name: Arc<str>,
@@ -68,10 +68,10 @@ pub(crate) struct Holder {
 
 /// Lets a request through that has a key with the right.
 pub(crate) async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    let checked = gate.live.now().keys.check(request.headers(), gate.right).map(Key::holder);
+    let checked = gate.live.now().keys.check(request.headers(), gate.right).map(|key| gate.right.is_none().then(|| key.holder()));
     match checked {
         Ok(holder) => {
-            request.extensions_mut().insert(holder);
+            holder.and_then(|holder| request.extensions_mut().insert(holder));
             next.run(request).await
         }
         Err(refusal) => {

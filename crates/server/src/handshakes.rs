@@ -32,7 +32,7 @@ pub(crate) struct Handshakes {
 struct Ring {
     /// The oldest first.
     kept: VecDeque<Arc<RefusedHandshake>>,
-    /// How many there were of each cause, and how many of them are kept. A cause is a name of ours, so there are few.
+    /// What there was of each cause. A cause is a name of ours, so there are few.
     causes: HashMap<&'static str, Count>,
     last: u64,
 }
@@ -41,6 +41,8 @@ struct Ring {
 struct Count {
     ever: u64,
     kept: usize,
+    /// How many there were when the last of them was kept.
+    at_last: u64,
 }
 
 /// A handshake that was refused, or a request that might have become one.
@@ -79,10 +81,15 @@ impl Default for Handshakes {
 impl Handshakes {
     /// Tells the operator, the subscribers, and those who ask later.
     pub(crate) fn refused(&self, what: Refused, remote: Remote, asker: &Asker, refusal: &Refusal) {
-        let told = refused(what, remote, refusal);
+        let is_told = refused(what, remote, refusal);
         let mut ring = self.ring();
-        ring.causes.entry(refusal.cause()).or_default().ever += 1;
-        let Some(left_out) = told else { return };
+        let count = ring.causes.entry(refusal.cause()).or_default();
+        count.ever += 1;
+        if !is_told {
+            return;
+        }
+        let left_out = count.ever - count.at_last - 1;
+        count.at_last = count.ever;
         ring.last += 1;
         let one = Arc::new(RefusedHandshake {
             number: ring.last,
