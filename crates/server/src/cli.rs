@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, Bench};
 use crate::config::{self, Flag, Layers};
 use crate::limits::{self, Bounds};
 use crate::listening::{Address, Addresses, Inherited};
@@ -37,6 +38,8 @@ enum Command {
     Token(Token),
     /// Tells why a user or a session was disconnected: asks the API of a running server, with the key in SILVERBACK_API_KEY
     Why(Why),
+    /// Load for a WebSocket server: how much it takes, how fast it answers, and what goes wrong on the way
+    Bench(Box<Bench>),
 }
 
 #[derive(Debug, Args)]
@@ -173,6 +176,7 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }
+        Command::Bench(arguments) => bench::bench(*arguments),
         Command::Why(arguments) => {
             let config = Layers::of(arguments.config).load()?.config;
             let about = match (arguments.user, arguments.session) {

@@ -13,6 +13,7 @@ mod api;
 mod api_key;
 mod api_settings;
 mod auth;
+mod bench;
 mod cli;
 mod config;
 mod console;
@@ -49,7 +50,6 @@ mod shards;
 mod socket;
 mod stats;
 mod stop;
-#[expect(dead_code, reason = "the commands that dial come next")]
 mod target;
 mod term;
 mod timeline_json;
