@@ -16,6 +16,7 @@ mod auth;
 mod bench;
 mod cli;
 mod config;
+mod connect;
 mod console;
 mod door;
 mod drain_settings;
