@@ -10,7 +10,7 @@ use guide::mistakes::Mistake::{NoUpgrade, OldHttp, SmallHead};
 use guide::mistakes::impatient;
 use guide::{Guide, behind_each, connect, handshake, replace, without};
 use silverback_conformance::Sessions::Of;
-use silverback_conformance::{Authority, Curl, Frame, Issued, Opcode, Place, ProxyKind, RawPeer, Result, Server, installed};
+use silverback_conformance::{Authority, Curl, Frame, Issued, Opcode, Place, ProxyKind, RawPeer, Result, Server, eventually, installed};
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -96,6 +96,24 @@ fn a_client_is_known_by_its_own_address_where_the_proxy_is_trusted() -> Result<(
         server.wait_for_sessions(Of(&user), 1, SOON)?;
         let sessions = server.api("GET", &format!("/v1/users/{user}"))?.send()?.json()?;
         assert_eq!(sessions["sessions"][0]["remote"], "127.0.0.2:0", "{sessions}");
+        Ok(())
+    })
+}
+
+#[test]
+fn an_address_that_a_client_makes_up_is_not_believed() -> Result<()> {
+    let server = Server::start(&Place::Here, &[("SILVERBACK_PROXIES_TRUSTED", "127.0.0.1")])?;
+    behind_each(|guide| {
+        let proxy = guide.proxy(&server)?;
+        let user = format!("mallory-behind-{:?}", guide.kind);
+        let url = format!("http://{}/ws?token={}", proxy.address, server.token(&user)?);
+        let from = Curl::new(&Place::Here, "GET", url)?.option("--interface").option("127.0.0.2").asking_for_a_websocket();
+        assert_eq!(from.header("X-Forwarded-For", "198.51.100.7").send()?.status, 101);
+        let ended = eventually(SOON, "the end of the session", || {
+            let sessions = server.api("GET", &format!("/v1/sessions?state=ended&user={user}"))?.send()?.json()?;
+            Ok(sessions["sessions"].get(0).cloned())
+        })?;
+        assert_eq!(ended["remote"], "127.0.0.2:0", "{ended}");
         Ok(())
     })
 }
