@@ -48,6 +48,17 @@ impl Driver {
         }
     }
 
+    /// Tells the browser something of its own protocol (CDP), such as `Emulation.setEmulatedMedia`.
+    pub fn tell(&self, session: &str, command: &str, parameters: &Value) -> Result<()> {
+        let url = format!("{}/session/{session}/goog/cdp/execute", self.url);
+        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let answer = Curl::new(&Place::Here, "POST", url)?.body("application/json", &body).send()?.json()?;
+        match answer["value"]["error"].as_str() {
+            Some(error) => Err(Failure::new(format!("{command}: {error}"))),
+            None => Ok(()),
+        }
+    }
+
     /// What the page's console holds that is severe: errors of scripts, refused resources. Reading empties it.
     pub fn severe_console_entries(&self, session: &str) -> Result<Vec<String>> {
         let url = format!("{}/session/{session}/se/log", self.url);

@@ -45,6 +45,17 @@ impl Server {
         Ok(Self { address, process, place: Place::Here, key: KEY.to_owned() })
     }
 
+    /// Starts a server anew, where this one was, with this configuration file and these settings.
+    pub fn start_again(self, file: &Path, settings: &[(&str, &str)]) -> Result<Self> {
+        let address = self.address;
+        drop(self);
+        let mut command = silverback(&Place::Here, "serve")?;
+        command.args(["--listen", &address.to_string(), "--config"]).arg(file).envs(settings.iter().copied());
+        command.env_remove("SILVERBACK_AUTH_SECRET").env("SILVERBACK_API_KEY", KEY);
+        let (process, address) = listening("silverback serve", &mut command, "listening on http://")?;
+        Ok(Self { address, process, place: Place::Here, key: KEY.to_owned() })
+    }
+
     /// Starts a server with nothing configured, and returns the address of the console that it prints.
     pub fn start_unconfigured() -> Result<(Self, String)> {
         let mut command = silverback(&Place::Here, "serve")?;

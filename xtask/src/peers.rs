@@ -17,6 +17,8 @@ const WS: &str = "ws@8.23.0";
 pub(crate) const PYJWT_PLACE: &str = "pyjwt";
 pub(crate) const PYJWT: &str = "PyJWT[crypto]==2.15.1";
 const JOSE: &str = "jose@6.2.18";
+/// What audits the console's pages.
+const AXE: &str = "axe-core@4.14.1";
 /// What the example in Python is made with.
 const FLASK: &str = "Flask==3.1.3";
 /// Go's comes from Debian, and needs a Go, which this brings.
@@ -37,6 +39,7 @@ pub(crate) fn install(directory: &Path) -> Result<(), String> {
     }
     install_from_npm(WS, &directory.join("ws"))?;
     install_from_npm(JOSE, &directory.join("jose"))?;
+    install_from_npm(AXE, &directory.join("axe-core"))?;
     build_with_go(directory, "conformance/peers/gorilla/peer.go", &directory.join("gorilla_peer"))?;
     build_with_go(directory, "examples/chat-go/chat.go", &directory.join("chat_go"))
 }

@@ -121,6 +121,11 @@ impl Hub {
         self.core.registry.len()
     }
 
+    /// How many users have a session, or a place for one.
+    pub fn users_connected(&self) -> usize {
+        self.core.registry.users()
+    }
+
     /// Whether nobody is there.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -205,6 +205,11 @@ impl Registry {
         self.len.load(Ordering::Acquire)
     }
 
+    /// How many users have a session or a place. A look at each shard.
+    pub(crate) fn users(&self) -> usize {
+        self.users.iter().map(|shard| read(shard).len()).sum()
+    }
+
     /// Waits until nobody is there.
     ///
     /// Cancel-safe.

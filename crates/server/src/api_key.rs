@@ -1,6 +1,7 @@
 //! The keys in front of the API, and what each of them may do.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -32,6 +33,8 @@ pub(crate) enum Right {
 }
 
 impl Right {
+    const ALL: [Self; 5] = [Self::Send, Self::Read, Self::Close, Self::Drain, Self::Mint];
+
     /// What a key of `api.keys` can be given.
     pub(crate) const GIVEN: [Self; 4] = [Self::Send, Self::Read, Self::Close, Self::Drain];
 }
@@ -52,13 +55,25 @@ struct Key {
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) live: Live,
-    pub(crate) right: Right,
+    /// `None` is none: any key will do.
+    pub(crate) right: Option<Right>,
+}
+
+/// Whose key a request came with, for what any key opens.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    pub(crate) name: Arc<str>,
+    pub(crate) rights: Arc<[Right]>,
 }
 
 /// Lets a request through that has a key with the right.
-pub(crate) async fn require(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    match gate.live.now().keys.check(request.headers(), gate.right) {
-        Ok(()) => next.run(request).await,
+pub(crate) async fn require(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let checked = gate.live.now().keys.check(request.headers(), gate.right).map(|key| gate.right.is_none().then(|| key.holder()));
+    match checked {
+        Ok(holder) => {
+            holder.and_then(|holder| request.extensions_mut().insert(holder));
+            next.run(request).await
+        }
         Err(refusal) => {
             let remote = request.extensions().get::<Remote>().map(Remote::to_string);
             refused(Refused::ApiRequest, remote.as_deref().unwrap_or("(unknown)"), &refusal);
@@ -77,7 +92,7 @@ impl Keys {
         self.0.push(Key { name: name.to_owned(), secret, rights: Some(rights.to_vec()) });
     }
 
-    fn check(&self, headers: &HeaderMap, right: Right) -> Result<(), Refusal> {
+    fn check(&self, headers: &HeaderMap, right: Option<Right>) -> Result<&Key, Refusal> {
         if self.0.is_empty() {
             return Err(unauthorized(
                 "api-key-not-configured",
@@ -99,9 +114,9 @@ impl Keys {
                 "send the key that this server has as SILVERBACK_API_KEY or among `api.keys` (a user's token is not a key)",
             ));
         };
-        match &key.rights {
-            Some(rights) if !rights.contains(&right) => Err(forbidden(key, right)),
-            _ => Ok(()),
+        match (&key.rights, right) {
+            (Some(rights), Some(right)) if !rights.contains(&right) => Err(forbidden(key, right)),
+            _ => Ok(key),
         }
     }
 
@@ -113,6 +128,12 @@ impl Keys {
             found.conditional_assign(&number, is_it);
         }
         usize::try_from(found.checked_sub(1)?).ok().and_then(|at| self.0.get(at))
+    }
+}
+
+impl Key {
+    fn holder(&self) -> Holder {
+        Holder { name: self.name.as_str().into(), rights: self.rights.as_deref().unwrap_or(&Right::ALL).into() }
     }
 }
 
@@ -152,8 +173,8 @@ mod tests {
 
     fn answer(keys: &Keys, key: &str, right: Right) -> (u16, String) {
         let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {key}")).unwrap())]);
-        match keys.check(&headers, right) {
-            Ok(()) => (200, String::new()),
+        match keys.check(&headers, Some(right)) {
+            Ok(_) => (200, String::new()),
             Err(refusal) => (refusal.status().as_u16(), refusal.problem().into_body()),
         }
     }

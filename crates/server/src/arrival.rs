@@ -63,7 +63,7 @@ pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
 
 /// Tells how this request has arrived. It costs a handshake's place among those of a second, as any other.
 pub(crate) fn answer<B>(app: &App, Peer(peer): Peer, client: Remote, request: &Request<B>) -> Response {
-    if let Err(refusal) = app.seat(client) {
+    if let Err(refusal) = app.seat(client, request.headers()) {
         return refusal.problem().into_response();
     }
     metrics::counter!("silverback_doctor_requests_total").increment(1);

@@ -22,8 +22,9 @@ use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 
 use crate::arrival::{self, Peer};
+use crate::handshakes::Asker;
 use crate::life;
-use crate::limits::{self, Refused, Socket, Turn, refused};
+use crate::limits::{self, Refused, Socket, Turn};
 use crate::listening::{Accepted, Remote, Tls};
 use crate::log_rate::LogRate;
 use crate::proxies::{self, ProtocolError};
@@ -96,7 +97,9 @@ impl Visit {
         };
         match accepted {
             Ok(stream) => self.serve(stream).await,
-            Err(TlsAcceptError::PlainHttp(refusal)) => refused(Refused::Request, self.peer, &refusal),
+            Err(TlsAcceptError::PlainHttp(refusal)) => {
+                self.app.handshakes.refused(Refused::Request, self.peer, &Asker::default(), &refusal)
+            }
             Err(error) => tracing::debug!(remote = %self.peer, %error, "no TLS"),
         }
     }
@@ -118,7 +121,7 @@ impl Visit {
                 drop(turn);
                 serve_http(handshake, peer, head, app, router).await;
             }
-            Err(AcceptError::Refused(refusal)) => refused(Refused::Request, peer, &refusal),
+            Err(AcceptError::Refused(refusal)) => app.handshakes.refused(Refused::Request, peer, &Asker::default(), &refusal),
             Err(error) => tracing::debug!(remote = %peer, %error, "no request"),
         }
     }
@@ -146,7 +149,7 @@ async fn last_answer(app: &App) {
 }
 
 async fn serve_socket<S: Stream>(handshake: Handshake<S>, client: Remote, socket: Socket, mut turn: Turn, app: App) {
-    let admitted = match app.seat(client) {
+    let admitted = match app.seat(client, handshake.request().headers()) {
         Ok(seat) => app.admit(handshake.request(), client).await.map(|(acceptance, place)| (acceptance, place, seat)),
         Err(refusal) => Err(refusal),
     };
@@ -159,7 +162,7 @@ async fn serve_socket<S: Stream>(handshake: Handshake<S>, client: Remote, socket
         Ok((acceptance, place, seat)) => {
             let (session, line) = app.join(place, handshake.open(acceptance));
             // A task of its own, without the room that a handshake and requests would need in it.
-            app.tasks.spawn(life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone()));
+            app.tasks.spawn(life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone(), app.stats.traffic.clone()));
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::log::SESSIONS;
 use crate::renewal::{self, Asked};
 use crate::term::{Notice, Term};
 use crate::traces;
+use crate::traffic::Traffic;
 
 /// The token has expired. Codes from 4000 on are an application's (RFC 6455, 7.4.2); this one reads like HTTP's 401.
 const TOKEN_EXPIRED: u16 = 4401;
@@ -53,12 +54,13 @@ pub(crate) fn run<P>(
     pace: Pace,
     place: P,
     auth: Option<Arc<Authenticator>>,
+    traffic: Traffic,
 ) -> impl Future<Output = ()> {
     let info = session.info().clone();
     let span = traces::session(info.id, &info.identity.user);
     let lease = Lease::new(&info, auth, session.notes());
     let of = info.clone();
-    let life = session.run(|tx, rx| listen(lease, line, pace, of, tx, rx));
+    let life = session.run(|tx, rx| listen(lease, line, pace, of, traffic, tx, rx));
     // What is above is no part of the future, which every session keeps.
     async move {
         let report = life.await;
@@ -94,6 +96,7 @@ fn listen(
     mut line: Option<Line>,
     mut pace: Pace,
     of: Arc<SessionInfo>,
+    traffic: Traffic,
     tx: Sender,
     mut rx: SessionReceiver,
 ) -> impl Future<Output = HandlerResult> {
@@ -117,11 +120,12 @@ fn listen(
                 Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
                 continue;
             }
+            traffic.came(message.len());
             rx.show(&message);
             tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
             let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
             // In a box: whoever says nothing holds no room for it.
-            if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx))).await {
+            if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx, &traffic))).await {
                 lease.notes.add("a message was given up: the back end could not be reached");
                 while let Some(message) = rx.recv_unseen().await {
                     if renewal::asked(&message).is_none() {
@@ -143,7 +147,7 @@ async fn introduced(line: &mut Option<Line>) {
 }
 
 /// Brings a message to the back end and its answer to the client. Whether to go on: where it is given up, the session is closed.
-async fn deliver(line: &mut Line, message: &Message, tx: &Sender) -> bool {
+async fn deliver(line: &mut Line, message: &Message, tx: &Sender, traffic: &Traffic) -> bool {
     let answer = match line.tell(message).await {
         Told::Taken(None) => return true,
         Told::Taken(Some(answer)) => answer,
@@ -153,8 +157,10 @@ async fn deliver(line: &mut Line, message: &Message, tx: &Sender) -> bool {
             return false;
         }
     };
-    if tx.send(answer).await.is_err() {
-        line.answer_was_lost();
+    let bytes = answer.len();
+    match tx.send(answer).await {
+        Ok(()) => traffic.went_to_one(bytes),
+        Err(_) => line.answer_was_lost(),
     }
     true
 }
@@ -271,7 +277,7 @@ mod tests {
                     Some(end) => identity.until(end),
                     None => identity,
                 };
-                run(hub.join(identity, socket).unwrap(), None, Pace::new(&Limits::default()), (), Some(auth)).await;
+                run(hub.join(identity, socket).unwrap(), None, Pace::new(&Limits::default()), (), Some(auth), Traffic::default()).await;
             });
             let offer = offers.map(|offers| format!("Sec-WebSocket-Protocol: {offers}\r\n")).unwrap_or_default();
             let request = format!(

@@ -54,7 +54,7 @@ impl Metrics {
 
 pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let router = OpenApiRouter::new().routes(routes!(show));
-    router.route_layer(from_fn_with_state(Gate { live: app.live.clone(), right: Right::Read }, require_unless_public))
+    router.route_layer(from_fn_with_state(Gate { live: app.live.clone(), right: Some(Right::Read) }, require_unless_public))
 }
 
 async fn require_unless_public(gate: State<Gate>, request: Request, next: Next) -> Response {

@@ -17,11 +17,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{Authenticator, Mint};
 use crate::draining::Draining;
+use crate::handshakes::Handshakes;
 use crate::hooks::Hooks;
 use crate::limits::Bounds;
 use crate::listening::Serves;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::stats::Stats;
 use crate::{api, console, health, metrics, openapi, socket};
 
 /// What all requests share.
@@ -37,6 +39,9 @@ pub(crate) struct App {
     /// Whether TLS ends in this program, at the address that is meant.
     pub(crate) is_tls: bool,
     pub(crate) metrics: Metrics,
+    pub(crate) stats: Stats,
+    /// Those that were refused.
+    pub(crate) handshakes: Handshakes,
     pub(crate) draining: Draining,
     /// `None` where only anonymous clients are let in.
     pub(crate) auth: Option<Arc<Authenticator>>,
@@ -73,8 +78,7 @@ pub(crate) fn router(app: App, serves: Serves) -> Router {
                 .merge(openapi::router(description))
                 .route("/ws", any(socket::upgrade))
                 .route("/console", get(console::page))
-                .route("/console/console.css", get(console::style))
-                .route("/console/console.js", get(console::script))
+                .route("/console/{file}", get(console::file))
                 .route("/", get(|| async { Redirect::temporary("/console") }))
                 .fallback(not_found)
         }
@@ -98,7 +102,7 @@ async fn last_of_a_leaving_server(State(draining): State<Draining>, mut response
     response
 }
 
-async fn not_found(uri: Uri) -> Response {
+pub(crate) async fn not_found(uri: Uri) -> Response {
     let refusal = Refusal::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this address")
         .arrived(format!("the path {}", uri.path().escape_debug()))
         .cure("clients connect to /ws, back ends use /v1/…, people look at /console");

@@ -13,6 +13,7 @@ use crate::auth::{Auth, Authenticator, Mint};
 use crate::config::{Config, Layers, Loaded, Secret};
 use crate::door::Doors;
 use crate::draining::Draining;
+use crate::handshakes::Handshakes;
 use crate::hooks::Hooks;
 use crate::limits::Bounds;
 use crate::listening::{Inherited, bind, exposed};
@@ -21,6 +22,7 @@ use crate::log::{Limit, LogFilter, tell_left_out};
 use crate::metrics::Metrics;
 use crate::routes::App;
 use crate::shards::Shards;
+use crate::stats::Stats;
 use crate::stop::{StoppedAtOnce, stop};
 use crate::traces::Traces;
 use crate::{process, reload, welcome};
@@ -50,6 +52,7 @@ pub(crate) async fn serve(loaded: Loaded, layers: Layers, start: Start) -> Resul
         app.tasks.spawn(tls.keep(process::hung_up()?, app.stopping.clone()));
     }
     app.tasks.spawn(app.metrics.clone().keep(app.stopping.clone()));
+    app.tasks.spawn(app.stats.clone().keep(app.hub.clone(), app.handshakes.clone(), app.stopping.clone()));
     let live = app.live.clone();
     let memory = move || live.now().config.limits.memory.map(|size| size.as_u64());
     app.tasks.spawn(app.bounds.clone().keep(memory, app.stopping.clone()));
@@ -108,6 +111,8 @@ fn app(loaded: &Loaded, exposed: Option<&str>, bounds: Bounds) -> Result<App, Bo
         is_local,
         is_tls: false, // each door says
         metrics,
+        stats: Stats::default(),
+        handshakes: Handshakes::default(),
         draining: Draining::default(),
         auth: if auth.has_keys() { Some(Arc::new(Authenticator::new(&auth)?)) } else { None },
         tokens: auth.secret.as_ref().map(|secret| Arc::new(Mint::new(secret, &auth))),

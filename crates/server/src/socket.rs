@@ -13,10 +13,11 @@ use tracing::{Instrument as _, Span};
 
 use crate::arrival::{self, Peer};
 use crate::auth::{TokenError, Verified};
+use crate::handshakes::Asker;
 use crate::hooks::{Asking, Line, Room};
 use crate::identity::{Presented, offers_only_a_token, presented};
 use crate::life;
-use crate::limits::{Pace, Refused, Seat, refused};
+use crate::limits::{Pace, Refused, Seat};
 use crate::listening::Remote;
 use crate::log::SESSIONS;
 use crate::routes::App;
@@ -38,6 +39,7 @@ impl App {
         let has_only_a_token = offers_only_a_token(request.headers());
         let asking = self.hooks.as_ref().filter(|hooks| judged.is_ok() && hooks.judges_handshakes()).map(|_| Asking::new(request));
         let app = self.clone();
+        let asker = Asker::of(request.headers());
         let span = traces::handshake(remote);
         let told = span.clone();
         let admitted = async move {
@@ -48,7 +50,7 @@ impl App {
             told.record("http.response.status_code", admitted.as_ref().map_or_else(|refusal| refusal.status().as_u16(), |_| 101));
             if let Err(refusal) = &admitted {
                 told.record("silverback.refusal", refusal.cause());
-                refused(Refused::Handshake, remote, refusal);
+                app.handshakes.refused(Refused::Handshake, remote, &asker, refusal);
             } else if has_only_a_token {
                 tracing::warn!(%remote, "a client offers its token as its only subprotocol; browsers and most libraries then give the connection up: let it offer \"silverback\" too");
             }
@@ -90,9 +92,9 @@ impl App {
     }
 
     /// A place for a client that asks for `/ws`, before anything is done for it that costs something.
-    pub(crate) fn seat(&self, remote: Remote) -> Result<Seat, Refusal> {
+    pub(crate) fn seat(&self, remote: Remote, headers: &HeaderMap) -> Result<Seat, Refusal> {
         let seat = self.bounds.seat(remote.address().map(|address| address.ip()), &self.live.now().config.limits);
-        seat.inspect_err(|refusal| refused(Refused::Handshake, remote, refusal))
+        seat.inspect_err(|refusal| self.handshakes.refused(Refused::Handshake, remote, &Asker::of(headers), refusal))
     }
 
     /// How fast a new session may send.
@@ -159,7 +161,7 @@ pub(crate) async fn upgrade(
     match admitted(&app, &mut request, remote).await {
         Ok((place, seat, response, socket)) => {
             let (session, line) = app.join(place, socket);
-            app.tasks.spawn(life::run(session, line, app.pace(), seat, app.auth.clone()));
+            app.tasks.spawn(life::run(session, line, app.pace(), seat, app.auth.clone(), app.stats.traffic.clone()));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => {
@@ -170,7 +172,7 @@ pub(crate) async fn upgrade(
 }
 
 async fn admitted(app: &App, request: &mut Request, remote: Remote) -> Result<(Place, Seat, http::Response<()>, WebSocket), Refusal> {
-    let seat = app.seat(remote)?.with_its_socket();
+    let seat = app.seat(remote, request.headers())?.with_its_socket();
     let (_, place) = app.admit(request, remote).await?;
     let upgrader = app.live.now().upgrader.clone();
     let (response, socket) = upgrader.upgrade(request)?;

@@ -293,9 +293,12 @@ fn tokens_are_minted_only_while_the_secret_is_a_throw_away_one() {
 #[test]
 fn the_console_is_served_with_a_policy_that_lets_nothing_else_in() {
     let server = server();
-    for (path, content_type) in
-        [("/console", "text/html"), ("/console/console.css", "text/css"), ("/console/console.js", "text/javascript")]
-    {
+    for (path, content_type) in [
+        ("/console", "text/html"),
+        ("/console/console.css", "text/css"),
+        ("/console/console.js", "text/javascript"),
+        ("/console/words.js", "text/javascript"),
+    ] {
         let file = server.ask(Request::new("GET", path));
         assert_eq!(file.status, 200);
         assert_eq!(file.header("content-type"), format!("{content_type}; charset=utf-8"));
@@ -305,7 +308,10 @@ fn the_console_is_served_with_a_policy_that_lets_nothing_else_in() {
         }
         assert_eq!((file.header("x-content-type-options"), file.header("referrer-policy")), ("nosniff", "no-referrer"));
         assert!(!file.body.contains(KEY) && !file.body.contains("innerHTML"));
+        let again = server.ask(Request::new("GET", path).header("If-None-Match", file.header("etag")));
+        assert_eq!((again.status, &*again.body, again.header("content-security-policy")), (304, "", policy));
     }
+    server.ask(Request::new("GET", "/console/nothing.js")).problem(404, "not-found");
     assert_eq!(server.ask(Request::new("GET", "/health/live")).body, "ok\n");
 }
 

@@ -9,7 +9,7 @@ use client::{Request, Server, server};
 use serde_json::Value;
 
 /// What browsers and clients use, and back ends do not.
-const NOT_DESCRIBED: [&str; 5] = ["/", "/console", "/console/console.css", "/console/console.js", "/ws"];
+const NOT_DESCRIBED: [&str; 4] = ["/", "/console", "/console/{file}", "/ws"];
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Problem, query};
 use crate::json::DeliveryJson;
+use crate::traffic::Traffic;
 
 /// The longest that an answer is waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -114,9 +115,14 @@ impl How {
         }
     }
 
-    pub(super) async fn deliver(self, message: Message, to: Audience<'_>) -> Result<Outcome, Problem> {
+    pub(super) async fn deliver(self, message: Message, to: Audience<'_>, traffic: &Traffic) -> Result<Outcome, Problem> {
+        let bytes = message.len();
         let (id, within) = match self {
-            Self::Offer(overflow) => return Ok(Outcome::Delivered(to.offer(message, overflow).into())),
+            Self::Offer(overflow) => {
+                let delivery = to.offer(message, overflow);
+                traffic.went(bytes, &delivery);
+                return Ok(Outcome::Delivered(delivery.into()));
+            }
             Self::Ask { id, within } => (id, within),
         };
         let request = Request::new(data(&message)?);
@@ -127,10 +133,12 @@ impl How {
         let id = request.id().to_owned();
         Ok(match to.request(&request, within).await {
             Ok(answer) => {
+                traffic.went_to_one(bytes); // to one at least: the answer does not tell
                 Outcome::Acknowledged(Acknowledged { id, acknowledged: true, session: answer.session.to_string(), data: answer.data })
             }
             Err(not) => {
                 let (why, delivery) = why(not);
+                traffic.went(bytes, &delivery);
                 Outcome::NotAcknowledged(NotAcknowledgedJson { id, acknowledged: false, why, delivery: delivery.into() })
             }
         })

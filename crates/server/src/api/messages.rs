@@ -76,7 +76,7 @@ pub(super) async fn send_to_user(
 ) -> Result<Json<Outcome>, Problem> {
     let (user, how) = (query::user(user)?, How::read(policy)?);
     let message = message(request, &app).await?;
-    Ok(Json(how.deliver(message, app.hub.user(&user)).await?))
+    Ok(Json(how.deliver(message, app.hub.user(&user), &app.stats.traffic).await?))
 }
 
 /// Sends the body to one session.
@@ -97,7 +97,7 @@ pub(super) async fn send_to_session(
     if app.hub.session(id).sessions().is_empty() {
         return Err(query::not_there(app.hub.timeline(id).is_some()));
     }
-    Ok(Json(how.deliver(message, app.hub.session(id)).await?))
+    Ok(Json(how.deliver(message, app.hub.session(id), &app.stats.traffic).await?))
 }
 
 /// Sends a message to many users, to everyone, or to those with an attribute.
@@ -125,7 +125,7 @@ pub(super) async fn send_to_many(State(app): State<App>, policy: Policy, request
             }
         },
     };
-    Ok(Json(how.deliver(message, audience).await?))
+    Ok(Json(how.deliver(message, audience, &app.stats.traffic).await?))
 }
 
 async fn message(request: Request, app: &App) -> Result<Message, Problem> {

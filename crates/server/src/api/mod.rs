@@ -1,7 +1,7 @@
 //! The API of back ends: what each address does is in a file of its own, with its description in OpenAPI beside it.
 //!
 //! ```text
-//!   a request ─▶ api_key (which right?) ─▶ one of: messages, users, sessions, drain, tokens ─▶ the hub
+//!   a request ─▶ api_key (which right?) ─▶ one of: messages, users, sessions, handshakes, stats, drain, tokens, key ─▶ the hub
 //!                                             with what they share: query, close, delivery_policy, body, problem
 //! ```
 
@@ -9,10 +9,13 @@ mod body;
 mod close;
 mod delivery_policy;
 mod drain;
+mod handshakes;
+mod key;
 mod messages;
 mod problem;
 mod query;
 mod sessions;
+mod stats;
 mod tokens;
 mod users;
 
@@ -24,6 +27,7 @@ use crate::api_key::{self, Gate, Right};
 use crate::routes::App;
 use crate::{events, traces};
 
+pub(crate) use handshakes::RefusedJson;
 pub(crate) use problem::{Problem, ProblemJson};
 
 /// Everything under `/v1` that a key opens.
@@ -31,20 +35,25 @@ pub(crate) fn router(app: &App) -> OpenApiRouter<App> {
     let behind = |right, router: OpenApiRouter<App>| {
         router
             .route_layer(from_fn(traces::request))
-            .route_layer(from_fn_with_state(Gate { live: app.live.clone(), right }, api_key::require))
+            .route_layer(from_fn_with_state(Gate { live: app.live.clone(), right: Some(right) }, api_key::require))
     };
     let read = OpenApiRouter::new()
         .routes(routes!(users::show))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show))
-        .routes(routes!(events::stream));
+        .routes(routes!(events::stream))
+        .routes(routes!(handshakes::list))
+        .routes(routes!(stats::show))
+        .routes(routes!(stats::history));
     let send = OpenApiRouter::new()
         .routes(routes!(messages::send_to_user))
         .routes(routes!(messages::send_to_session))
         .routes(routes!(messages::send_to_many));
     let close = OpenApiRouter::new().routes(routes!(users::close)).routes(routes!(sessions::close));
     let drain = OpenApiRouter::new().routes(routes!(drain::begin));
+    let any = Gate { live: app.live.clone(), right: None };
     OpenApiRouter::new()
+        .merge(OpenApiRouter::new().routes(routes!(key::show)).route_layer(from_fn_with_state(any, api_key::require)))
         .merge(behind(Right::Read, read))
         .merge(behind(Right::Send, send))
         .merge(behind(Right::Close, close))

@@ -56,6 +56,14 @@ pub(super) fn time(name: &str, text: &str, most: Duration) -> Result<Duration, P
     })
 }
 
+pub(super) fn cursor_not_valid() -> Problem {
+    Problem::bad_request(
+        "cursor-not-valid",
+        "`after` is not the `next` of a page of this kind",
+        "take it from the page before, as it stands",
+    )
+}
+
 pub(super) fn not_valid(title: impl Into<std::borrow::Cow<'static, str>>, cure: &'static str) -> Problem {
     Problem::bad_request("query-not-valid", title, cure)
 }

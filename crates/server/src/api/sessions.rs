@@ -89,7 +89,7 @@ pub(super) async fn list(State(app): State<App>, listed: Result<Query<Listed>, Q
     (wanted.user, wanted.user_prefix, wanted.device) = (user.map(Into::into), prefix.map(Into::into), device.map(Into::into));
     Ok(Json(match state {
         Life::Live => {
-            let after = after.map(|text| text.parse::<SessionId>()).transpose().map_err(|_| cursor_not_valid())?;
+            let after = after.map(|text| text.parse::<SessionId>()).transpose().map_err(|_| query::cursor_not_valid())?;
             let page = app.hub.page(&wanted, after, limit);
             PageJson::Live {
                 total: app.hub.len(),
@@ -98,7 +98,7 @@ pub(super) async fn list(State(app): State<App>, listed: Result<Query<Listed>, Q
             }
         }
         Life::Ended => {
-            let after = after.map(|text| text.parse::<u64>()).transpose().map_err(|_| cursor_not_valid())?;
+            let after = after.map(|text| text.parse::<u64>()).transpose().map_err(|_| query::cursor_not_valid())?;
             let page = app.hub.ended(&wanted, after.map(EndedCursor), limit);
             PageJson::Ended {
                 sessions: page.sessions.iter().map(|life| TimelineJson::from(&**life)).collect(),
@@ -135,12 +135,4 @@ pub(super) async fn close(
         return Err(query::not_there(app.hub.timeline(id).is_some()));
     }
     Ok(Json(Closed { closed: app.hub.session(id).close(code, reason) }))
-}
-
-fn cursor_not_valid() -> Problem {
-    Problem::bad_request(
-        "cursor-not-valid",
-        "`after` is not the `next` of a page of this state",
-        "take it from the page before, as it stands",
-    )
 }

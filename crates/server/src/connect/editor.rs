@@ -28,6 +28,10 @@ const HISTORY: usize = 1000;
 /// Lines of more bytes than this are not kept.
 const LONGEST_KEPT: usize = 16 * 1024;
 
+/// How often it is looked whether the terminal is set, and for how long: a busy machine may let the thread wait.
+const LOOK: Duration = Duration::from_millis(2);
+const LOOKS: u32 = 2500;
+
 /// How the terminal was before, which comes back with the end of this value: the thread that edits cannot be stopped in the middle of a line.
 pub(super) struct Terminal {
     before: Option<Termios>,
@@ -60,11 +64,11 @@ impl Turn {
     /// Ends it, once a line that has just begun to be edited has set the terminal, which would else come after us.
     fn end(&self, is_set: impl Fn() -> bool) {
         let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for _ in 0..100 {
+        for _ in 0..LOOKS {
             if *now != Stage::Editing || is_set() {
                 break;
             }
-            now = self.1.wait_timeout(now, Duration::from_millis(2)).unwrap_or_else(PoisonError::into_inner).0;
+            now = self.1.wait_timeout(now, LOOK).unwrap_or_else(PoisonError::into_inner).0;
         }
         *now = Stage::Over;
     }
@@ -144,7 +148,7 @@ fn edit(
     while turn.begin(Stage::Editing) {
         let read = editor.readline(&prompt);
         turn.begin(Stage::Between);
-        let sent = match read {
+        let line = match read {
             Ok(line) => {
                 if line.len() <= LONGEST_KEPT {
                     let _ = editor.add_history_entry(line.trim_end_matches('\n'));
@@ -152,16 +156,21 @@ fn edit(
                 if let Some(file) = &history {
                     let _ = editor.append_history(file);
                 }
-                input.blocking_send(Input::Typed(line))
+                line
             }
+            // After any of these the terminal stays as it was before: a second Ctrl-C is a signal.
             Err(ReadlineError::Interrupted) => {
                 let _ = stop.try_send(());
-                continue;
+                return;
             }
-            Err(ReadlineError::Eof) => input.blocking_send(Input::End),
-            Err(error) => input.blocking_send(Input::Broken(format!("the terminal could not be read: {error}"))),
+            Err(error) => {
+                let is_end = matches!(error, ReadlineError::Eof);
+                let end = if is_end { Input::End } else { Input::Broken(format!("the terminal could not be read: {error}")) };
+                let _ = input.blocking_send(end);
+                return;
+            }
         };
-        if sent.is_err() {
+        if input.blocking_send(Input::Typed(line)).is_err() {
             return;
         }
     }

@@ -36,7 +36,7 @@ impl Memory {
 }
 
 /// What the process has in memory.
-fn used() -> Option<u64> {
+pub(crate) fn used() -> Option<u64> {
     let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
 }

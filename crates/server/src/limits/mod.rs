@@ -17,6 +17,7 @@ mod settings;
 mod turns;
 
 pub(crate) use descriptors::raise_descriptor_limit;
+pub(crate) use memory::used as memory_used;
 pub(crate) use pace::Pace;
 pub(crate) use places::{Bounds, Socket};
 pub(crate) use refusals::{Refused, refused, unfinished};

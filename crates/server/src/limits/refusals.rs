@@ -22,8 +22,8 @@ pub(crate) enum Refused {
 /// Every cause has a name of ours, so that there are few.
 static LOGGED: LazyLock<Mutex<HashMap<&'static str, LogRate>>> = LazyLock::new(Mutex::default);
 
-/// Tells the operator of a refusal, unless there are many of its cause.
-pub(crate) fn refused(what: Refused, remote: impl fmt::Display, refusal: &Refusal) {
+/// Tells the operator of a refusal, unless there are many of its cause. Whether it did.
+pub(crate) fn refused(what: Refused, remote: impl fmt::Display, refusal: &Refusal) -> bool {
     let more = {
         let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
         logged.entry(refusal.cause()).or_insert_with(|| LogRate::lines(10, Duration::from_secs(1))).allows()
@@ -33,6 +33,7 @@ pub(crate) fn refused(what: Refused, remote: impl fmt::Display, refusal: &Refusa
         Some(0) => tracing::info!(%remote, %refusal, "{what} was refused"),
         Some(left_out) => tracing::info!(%remote, %refusal, left_out, "{what} was refused, and others before it"),
     }
+    more.is_some()
 }
 
 /// Tells how many lines were left out, where no other line has told it.

@@ -26,6 +26,7 @@ use super::fields;
 /// assert_eq!(answer.status(), 401);
 /// assert!(answer.body().starts_with("the token has expired (token-expired)\n"));
 /// assert_eq!(refusal.problem().headers()["content-type"], "application/problem+json");
+/// assert_eq!(refusal.what_to_do(), "ask for another one and connect again");
 /// ```
 #[derive(Debug, Clone)]
 pub struct Refusal(Box<Parts>); // boxed: the error of many functions that mostly succeed
@@ -75,6 +76,21 @@ impl Refusal {
     /// The short name of the cause, such as `upgrade-missing`; the same for all refusals of a kind.
     pub fn cause(&self) -> &'static str {
         self.0.cause
+    }
+
+    /// What is wrong, in one line.
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// What arrived, as this server saw it, or "".
+    pub fn detail(&self) -> &str {
+        &self.0.arrived
+    }
+
+    /// What to do about it, or "".
+    pub fn what_to_do(&self) -> &str {
+        &self.0.cure
     }
 
     /// The whole answer to a request with these headers.
