@@ -112,13 +112,13 @@ fn shown(headers: &HeaderMap) -> Map<String, Value> {
 
 pub(crate) fn value(name: &HeaderName, line: &HeaderValue) -> String {
     let text = String::from_utf8_lossy(line.as_bytes());
-    match name {
-        &SEC_WEBSOCKET_PROTOCOL => text.split(',').map(|item| subprotocol(item.trim())).collect::<Vec<_>>().join(", "),
-        &AUTHORIZATION => match text.split_once(' ') {
+    match *name {
+        SEC_WEBSOCKET_PROTOCOL => text.split(',').map(|item| subprotocol(item.trim())).collect::<Vec<_>>().join(", "),
+        AUTHORIZATION => match text.split_once(' ') {
             Some((scheme, rest)) if ["Basic", "Bearer"].contains(&scheme) => format!("{scheme} {}", masked(rest.len())),
             _ => masked(line.len()),
         },
-        _ if name != TRANSFER_ENCODING && !SHOWN.contains(&name.as_str()) => masked(line.len()),
+        _ if *name != TRANSFER_ENCODING && !SHOWN.contains(&name.as_str()) => masked(line.len()),
         _ => text.chars().take(LONGEST_VALUE).flat_map(char::escape_debug).collect(),
     }
 }

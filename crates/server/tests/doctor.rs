@@ -35,6 +35,7 @@ fn head(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
+            Ok(1) if head.is_empty() && byte[0] == 0x16 => return None, // TLS: not here
             Ok(1) => head.push(byte[0]),
             _ => return None,
         }

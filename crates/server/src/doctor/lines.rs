@@ -82,7 +82,7 @@ fn haproxy(topic: Topic) -> Said {
         Topic::Origin => {
             ("in the frontend", "http-request set-header X-Forwarded-Proto https if { ssl_fc }\n# no: http-request set-header Host")
         }
-        Topic::Upstream => ("in the backend", "server app 127.0.0.1:8080 check   # where the server listens; without: proto h2"),
+        Topic::Upstream => ("in the backend", "# where the server listens; without: proto h2\nserver app 127.0.0.1:8080 check"),
     }
 }
 
@@ -90,7 +90,7 @@ fn caddy(topic: Topic) -> Said {
     match topic {
         Topic::Upgrade => (
             "it passes upgrades on by itself: take away what touches them",
-            "reverse_proxy 127.0.0.1:8080   # without: header_up -Upgrade, header_up Connection",
+            "# no: header_up -Upgrade, header_up Connection …\nreverse_proxy 127.0.0.1:8080",
         ),
         Topic::Version => ("in the site: http://, not h2c://", "reverse_proxy 127.0.0.1:8080"),
         Topic::Idle => (
@@ -103,9 +103,9 @@ fn caddy(topic: Topic) -> Said {
         }
         Topic::Origin => (
             "in the site: it passes both on by itself",
-            "reverse_proxy 127.0.0.1:8080   # without: header_up Host, header_up -X-Forwarded-Proto",
+            "# no: header_up Host …, header_up -X-Forwarded-Proto\nreverse_proxy 127.0.0.1:8080",
         ),
-        Topic::Upstream => ("in the site", "reverse_proxy 127.0.0.1:8080   # where the server listens; http://, not h2c://"),
+        Topic::Upstream => ("in the site", "# where the server listens; http://, not h2c://\nreverse_proxy 127.0.0.1:8080"),
     }
 }
 
@@ -129,7 +129,7 @@ fn apache(topic: Topic) -> Said {
             ("in the VirtualHost (a2enmod headers)", "ProxyPreserveHost On\nRequestHeader set X-Forwarded-Proto expr=%{REQUEST_SCHEME}")
         }
         Topic::Upstream => {
-            ("in the VirtualHost", "ProxyPass \"/ws\" \"http://127.0.0.1:8080/ws\" upgrade=websocket   # where the server listens")
+            ("in the VirtualHost", "# where the server listens\nProxyPass \"/ws\" \"http://127.0.0.1:8080/ws\" upgrade=websocket")
         }
     }
 }
@@ -182,11 +182,11 @@ fn alb(topic: Topic) -> Said {
     match topic {
         Topic::Upgrade => (
             "it passes upgrades on by itself, but for a target group of HTTP/2 or gRPC, and not where a rule answers or redirects",
-            "aws elbv2 describe-target-groups --query 'TargetGroups[].ProtocolVersion'   # HTTP1",
+            "# to be HTTP1\naws elbv2 describe-target-groups \\\n  --query 'TargetGroups[].ProtocolVersion'",
         ),
         Topic::Version => (
             "a target group's version is chosen when it is made",
-            "aws elbv2 create-target-group --protocol HTTP --protocol-version HTTP1 …",
+            "aws elbv2 create-target-group --protocol HTTP \\\n  --protocol-version HTTP1 …",
         ),
         Topic::Idle => (
             "an attribute of the load balancer (the default is 60)",
@@ -194,7 +194,7 @@ fn alb(topic: Topic) -> Said {
         ),
         Topic::Head => ("its limits are fixed (16 K a line, 64 K all)", "# make cookies smaller, or use another host name"),
         Topic::Certificate => {
-            ("the listener's certificate, of ACM", "aws elbv2 modify-listener --listener-arn ARN --certificates CertificateArn=ARN")
+            ("the listener's certificate, of ACM", "aws elbv2 modify-listener --listener-arn ARN \\\n  --certificates CertificateArn=ARN")
         }
         Topic::Origin => (
             "an attribute of the load balancer",

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http::Response;
 use serde_json::json;
+use silverback::CloseCode;
 use silverback::wire::{CloseFrame, Connection, Role};
-use silverback::{CloseCode, Refusal};
 
 use super::super::finding::findings;
 use super::super::observed::{Attempt, Certificate, Idle, Large, OriginTold, Origins, OtherScheme, Tcp, Timed};
@@ -121,9 +121,10 @@ fn origins(own: u16, foreign: u16, none: u16, observed: Observed) -> Observed {
     Observed { origins: timed(Origins { own: told(own), foreign: told(foreign), none: told(none) }), ..observed }
 }
 
-fn refusal(cause: &'static str, arrived: &'static str) -> Observed {
-    let refusal = Refusal::new(http::StatusCode::UPGRADE_REQUIRED, cause, "a title").arrived(arrived).cure("a cure");
-    refused(426, &[("server", "nginx/1.22.1")], refusal.response(&http::HeaderMap::new()).body())
+/// As a Silverback refuses in words.
+fn refusal(cause: &str, arrived: &str) -> Observed {
+    let body = format!("a title ({cause})\n\nWhat arrived: {arrived}\n\nWhat to do: a cure\n");
+    refused(426, &[("server", "nginx/1.22.1")], &body)
 }
 
 fn judged(observed: &Observed, url: &str) -> Verdict {
