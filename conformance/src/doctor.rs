@@ -27,7 +27,7 @@ impl Diagnosis {
 
     /// The cause that it names, such as `idle-timeout`; `well` when all is well.
     pub fn cause(&self) -> &str {
-        self.verdict("cause")
+        self.said["verdict"]["cause"].as_str().unwrap_or_default()
     }
 
     /// The proxy that it recognised.
@@ -35,19 +35,10 @@ impl Diagnosis {
         self.said["verdict"]["proxy"].as_str()
     }
 
-    /// The verdict in one line, and the words behind it.
-    pub fn words(&self) -> String {
-        format!("{} {}", self.verdict("title"), self.verdict("words"))
-    }
-
     /// The lines to change in the configuration of this proxy, as `--for` names it, and where they belong.
     pub fn lines_for(&self, proxy: &str) -> Option<String> {
         let all = self.said["verdict"]["lines"].as_array()?;
         let lines = all.iter().find(|lines| lines["for"] == proxy)?;
         Some(format!("{}: {}", lines["at"].as_str()?, lines["lines"].as_str()?))
-    }
-
-    fn verdict(&self, part: &str) -> &str {
-        self.said["verdict"][part].as_str().unwrap_or_default()
     }
 }
