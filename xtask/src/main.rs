@@ -34,7 +34,7 @@ use stages::Stages;
 const USAGE: &str = "usage: cargo xtask setup   installs what the tests need from outside
        cargo xtask test    sets up, builds, and runs every test
        cargo xtask fuzz [--seconds N] [TARGET…]    runs these fuzz targets, or all, for 60 or N seconds each
-       cargo xtask bench [--quick] [--report] [TABLE…]    measures these tables, or all, beside other libraries, and writes bench/RESULTS.md
+       cargo xtask bench [--quick] [--report] [TABLE…]    measures these tables, or all but `million`, beside other libraries, and writes bench/RESULTS.md
        cargo xtask instructions [--write]    counts the instructions of the echo path, and compares with the record or makes it anew
        cargo xtask bench micro    measures the hot parts beside their floors, and writes bench/MICRO.md
        cargo xtask conformance    runs all of Autobahn's cases, of which `test` runs a minute's choice";

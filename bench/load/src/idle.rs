@@ -18,7 +18,7 @@ use crate::failure::{Context as _, Result};
 use crate::payload::Kind;
 use crate::process;
 use crate::ring::Ring;
-use crate::shard::Shard;
+use crate::shard::{Counts, Shard};
 use crate::target::Common;
 
 #[derive(Args)]
@@ -80,9 +80,11 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
         settle(options);
     }
     let touched = process::memory(common.pid)?.resident.saturating_sub(open) as f64 * 1024.0 / options.connections as f64;
+    let before = counts(&shards)?;
     let (held, cpu) = (Instant::now(), process::cpu(common.pid)?.total());
     sleep(Duration::from_secs_f64(options.hold));
-    let idle = (process::cpu(common.pid)?.total() - cpu) / held.elapsed().as_secs_f64();
+    let (idle, held) = (process::cpu(common.pid)?.total() - cpu, held.elapsed().as_secs_f64());
+    let after = counts(&shards)?;
     shards.into_iter().for_each(Shard::end);
 
     let mut figures = Figures::new();
@@ -93,12 +95,22 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
         ("kernel_bytes_each", kernel),
         ("opened_per_second", options.connections as f64 / opening.as_secs_f64()),
         ("cpu_us_each", used / options.connections as f64 * 1e6),
-        ("idle_cpu_percent", idle * 100.0),
+        ("idle_cpu_percent", idle / held * 100.0),
+        ("pings_per_second", (after.pings - before.pings) as f64 / held),
+        ("held", options.connections as f64 - after.lost as f64),
+        ("lost", after.lost as f64),
         ("resident_kib", process::memory(common.pid)?.resident as f64),
     ] {
         figures.insert(name.into(), json!(value));
     }
     Ok(figures)
+}
+
+fn counts(shards: &[Shard]) -> Result<Counts> {
+    shards.iter().try_fold(Counts::default(), |all, shard| {
+        let of_shard = shard.counts()?;
+        Ok(Counts { pings: all.pings + of_shard.pings, lost: all.lost + of_shard.lost })
+    })
 }
 
 fn settle(options: &Options) {

@@ -17,6 +17,7 @@ mod echo;
 mod failure;
 mod fan_out;
 mod frame;
+mod held;
 mod idle;
 mod lane;
 mod open;

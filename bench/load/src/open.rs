@@ -15,16 +15,18 @@ use crate::target::{Common, PATIENCE};
 const ACCEPT: &[u8] = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A handshake on its way.
-enum Handshake {
-    Connecting(OwnedFd),
+enum Handshake<'a> {
+    /// With its request.
+    Connecting(OwnedFd, &'a [u8]),
     Answering(OwnedFd, Vec<u8>),
 }
 
 /// Opens this many connections; `first` is the number of the first of them.
 pub(crate) fn open(common: &Common, first: usize, count: usize) -> Result<Vec<OwnedFd>> {
-    let request = common.request()?;
+    let requests = common.requests(first, count)?;
+    let mut requests = requests.iter().map(Vec::as_slice).cycle();
     let mut poll = Poll::new(common.handshakes)?;
-    let mut slots: Vec<Option<Handshake>> = (0..common.handshakes.max(1)).map(|_| None).collect();
+    let mut slots: Vec<Option<Handshake<'_>>> = (0..common.handshakes.max(1)).map(|_| None).collect();
     let mut free: Vec<usize> = (0..slots.len()).rev().collect();
     let (mut open, mut started) = (Vec::with_capacity(count), 0);
     while open.len() < count {
@@ -33,7 +35,7 @@ pub(crate) fn open(common: &Common, first: usize, count: usize) -> Result<Vec<Ow
         {
             let socket = connect(common, first + started).context(|| format!("connection {}", first + started))?;
             poll.watch(&socket, Watch::Writable, slot)?;
-            slots[slot] = Some(Handshake::Connecting(socket));
+            slots[slot] = Some(Handshake::Connecting(socket, requests.next().unwrap_or_default()));
             started += 1;
         }
         let ready = poll.wait(PATIENCE)?;
@@ -43,7 +45,7 @@ pub(crate) fn open(common: &Common, first: usize, count: usize) -> Result<Vec<Ow
         for index in 0..ready {
             let slot = poll.ready(index).number;
             let Some(handshake) = slots[slot].take() else { continue };
-            match go_on(handshake, common, &request, &poll, slot)? {
+            match go_on(handshake, common, &poll, slot)? {
                 Progress::Goes(handshake) => slots[slot] = Some(handshake),
                 Progress::Open(socket) => {
                     poll.forget(&socket)?;
@@ -56,14 +58,14 @@ pub(crate) fn open(common: &Common, first: usize, count: usize) -> Result<Vec<Ow
     Ok(open)
 }
 
-enum Progress {
-    Goes(Handshake),
+enum Progress<'a> {
+    Goes(Handshake<'a>),
     Open(OwnedFd),
 }
 
-fn go_on(handshake: Handshake, common: &Common, request: &[u8], poll: &Poll, slot: usize) -> Result<Progress> {
+fn go_on<'a>(handshake: Handshake<'a>, common: &Common, poll: &Poll, slot: usize) -> Result<Progress<'a>> {
     match handshake {
-        Handshake::Connecting(socket) => {
+        Handshake::Connecting(socket, request) => {
             sockopt::socket_error(&socket).and_then(|outcome| outcome).context(|| format!("connecting to {}", common.address))?;
             if common.raw {
                 return Ok(Progress::Open(socket));

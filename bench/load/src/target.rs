@@ -28,7 +28,7 @@ pub(crate) struct Common {
     /// The path of the handshake
     #[arg(long, default_value = "/")]
     pub(crate) path: String,
-    /// A file with a token for the handshake's Authorization header
+    /// A file with a token for the handshake's Authorization header; of several lines, each connection has the next
     #[arg(long)]
     pub(crate) token_file: Option<PathBuf>,
     /// Ask for permessage-deflate without context takeover, and send compressed messages
@@ -46,8 +46,17 @@ pub(crate) struct Common {
 }
 
 impl Common {
-    /// The handshake's request. The key is RFC 6455's own example.
-    pub(crate) fn request(&self) -> Result<Vec<u8>> {
+    /// The requests of so many handshakes, or one that is for all of them.
+    pub(crate) fn requests(&self, first: usize, count: usize) -> Result<Vec<Vec<u8>>> {
+        let Some(file) = &self.token_file else { return Ok(vec![self.request(None)]) };
+        let tokens = std::fs::read_to_string(file).context(|| file.display().to_string())?;
+        let tokens: Vec<&str> = tokens.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let count = count.min(tokens.len());
+        Ok((first..first + count).map(|number| self.request(tokens.get(number % tokens.len()).copied())).collect())
+    }
+
+    /// The key is RFC 6455's own example.
+    fn request(&self, token: Option<&str>) -> Vec<u8> {
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
@@ -56,11 +65,10 @@ impl Common {
         if self.deflate {
             request += "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n";
         }
-        if let Some(file) = &self.token_file {
-            let token = std::fs::read_to_string(file).context(|| file.display().to_string())?;
-            request += &format!("Authorization: Bearer {}\r\n", token.trim());
+        if let Some(token) = token {
+            request += &format!("Authorization: Bearer {token}\r\n");
         }
-        Ok((request + "\r\n").into_bytes())
+        (request + "\r\n").into_bytes()
     }
 
     /// Where the connection of this number comes from.

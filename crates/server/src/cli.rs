@@ -155,7 +155,8 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             let traces = Traces::start(&loaded.config.otlp)?;
             let (log, limit) = log::start(&loaded.config.log, loaded.config.log_format, traces.as_ref().map(Traces::layer))?;
             drop(within);
-            let bounds = Bounds::new(limits::raise_descriptor_limit());
+            let (descriptors, threads) = (limits::raise_descriptor_limit(), loaded.config.runtime);
+            let bounds = Bounds::new(descriptors.saturating_sub(threads.descriptors()), threads.tables());
             runtime.block_on(serve::serve(loaded, layers, Start { inherited, traces, log, limit, bounds }))
         }
         Command::Config(Config::Check(settings)) => config::check(&settings.layers()),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-use crate::listening::{Accepted, Bound, Listener, Remote, Serves, Tls};
+use crate::listening::{Accepted, Beside, BindError, Bound, Listener, Remote, Serves, Tls};
 use crate::routes::{App, router};
 use crate::shards::Shards;
 use crate::{accept, front};
@@ -19,15 +20,25 @@ pub(crate) struct Doors {
 }
 
 impl Doors {
-    /// What comes by them is served on the runtimes of `shards`.
-    pub(crate) fn open(bound: Vec<Bound>, app: &App, shards: &Arc<Shards>) -> Self {
+    /// What comes by them is served on the runtimes of `shards`. Those that accept themselves have doors of their own.
+    pub(crate) async fn open(bound: Vec<Bound>, app: &App, shards: &Arc<Shards>) -> Result<Self, BindError> {
         let mut doors = Self { early: JoinSet::new(), late: JoinSet::new() };
+        for runtime in shards.with_own_tables() {
+            let bounds = app.bounds.of_another_table();
+            for beside in bound.iter().filter_map(Bound::beside) {
+                let (app, shards) = (App { bounds: bounds.clone(), ..app.clone() }, shards.clone());
+                let doors = if closes_early(beside.serves, false) { &mut doors.early } else { &mut doors.late };
+                let (tell, told) = oneshot::channel();
+                doors.spawn_on(open_beside(beside, app, shards, tell), runtime);
+                told.await.unwrap_or(Ok(()))?; // a runtime that is gone has told why
+            }
+        }
         for bound in bound {
             let door = Door::new(bound, app, shards.clone());
             let doors = if door.closes_early { &mut doors.early } else { &mut doors.late };
             doors.spawn(door.open());
         }
-        doors
+        Ok(doors)
     }
 
     /// Waits until the first of them have closed.
@@ -42,6 +53,23 @@ impl Doors {
     }
 }
 
+/// Makes a listener on the current thread, and lets connections in by it.
+async fn open_beside(beside: Beside, app: App, shards: Arc<Shards>, tell: oneshot::Sender<Result<(), BindError>>) {
+    match beside.bind() {
+        Ok(bound) => {
+            let _ = tell.send(Ok(()));
+            Door::new(bound, &app, shards).open().await;
+        }
+        Err(error) => drop(tell.send(Err(error))),
+    }
+}
+
+/// One that only new clients come by closes when the server is about to leave: a proxy then tries another server. So does one that a later process
+/// opens again. The others have the API behind them, which is needed as long as there are sessions.
+fn closes_early(serves: Serves, is_opened_again: bool) -> bool {
+    serves == Serves::Clients || is_opened_again
+}
+
 struct Door {
     listener: Listener,
     is_inherited: bool,
@@ -50,11 +78,9 @@ struct Door {
 }
 
 impl Door {
-    /// One that only new clients come by closes when the server is about to leave: a proxy then tries another server. So does one that a later process
-    /// opens again. The others have the API behind them, which is needed as long as there are sessions.
     fn new(bound: Bound, app: &App, shards: Arc<Shards>) -> Self {
         let Bound { listener, serves, is_for_api, is_inherited, tls, .. } = bound;
-        let closes_early = serves == Serves::Clients || (is_inherited && !is_for_api);
+        let closes_early = closes_early(serves, is_inherited && !is_for_api);
         let app = App { is_tls: tls.is_some(), ..app.clone() };
         let router = router(app.clone(), serves);
         Self { listener, is_inherited, closes_early, inside: Inside { tls, app, router, shards } }

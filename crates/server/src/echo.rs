@@ -10,6 +10,7 @@ use silverback::{Deflate, Origins, Upgrader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
+use crate::config::Runtime;
 use crate::shards::Shards;
 use crate::{accept, process};
 
@@ -25,7 +26,7 @@ pub(crate) async fn echo(listen: SocketAddr, max_message: ByteSize) -> Result<()
     let mut stopped = pin!(process::stopped()?);
     writeln!(std::io::stdout(), "listening on ws://{}", listener.local_addr()?)?;
 
-    let (shards, tasks) = (Shards::start()?, TaskTracker::new());
+    let (shards, tasks) = (Shards::start(Runtime::default())?, TaskTracker::new());
     loop {
         tokio::select! {
             _ = &mut stopped => return Ok(()),

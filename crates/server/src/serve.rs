@@ -39,10 +39,10 @@ pub(crate) struct Start {
 /// `layers` are loaded once more when the server is hung up (SIGHUP).
 pub(crate) async fn serve(loaded: Loaded, layers: Layers, start: Start) -> Result<(), Box<dyn Error>> {
     let Start { inherited, traces, log, limit, bounds } = start;
+    let shards = Arc::new(Shards::start(loaded.config.runtime)?); // first: its threads may have tables with what is open by then
     let exposed = exposed(&loaded.config, &inherited);
     let app = app(&loaded, exposed.as_deref(), bounds)?;
-    let bound = bind(&loaded.config, inherited).await?;
-    let shards = Arc::new(Shards::start()?);
+    let bound = bind(&loaded.config, inherited, shards.have_own_tables()).await?;
     // Before anybody is told that we are there.
     let mut stopped = pin!(process::stopped()?);
     app.tasks.spawn(reload::when_hung_up(process::hung_up()?, layers, app.clone(), log));
@@ -55,8 +55,9 @@ pub(crate) async fn serve(loaded: Loaded, layers: Layers, start: Start) -> Resul
     app.tasks.spawn(app.bounds.clone().keep(memory, app.stopping.clone()));
     tracing::info!(clients = app.bounds.most_connections(&loaded.config.limits), "how many clients may be connected");
     app.tasks.spawn(tell_left_out(limit, app.stopping.clone()));
-    welcome::print(&bound, &app)?;
-    let doors = Doors::open(bound, &app, &shards);
+    let welcome = welcome::text(&bound, &app)?;
+    let doors = Doors::open(bound, &app, &shards).await?;
+    welcome::print(&welcome);
     process::tell_manager(&[NotifyState::Ready]);
     let cause = tokio::select! {
         signal = &mut stopped => signal,

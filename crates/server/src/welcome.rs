@@ -6,26 +6,24 @@ use std::time::Duration;
 use crate::auth::MintError;
 use crate::config::Secret;
 use crate::listening::{Bound, Serves};
-use crate::live::InForce;
 use crate::routes::App;
 
 const DEMO_USER: &str = "demo";
 const DEMO_TTL: Duration = Duration::from_secs(24 * 3600);
 
+/// Nobody has to read it.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// The lines that say that the server is ready, and what a person may do with it. Secrets that were made up for this run are shown, on standard
-/// output; configured ones never are. Nobody has to read it.
-pub(crate) fn print(bound: &[Bound], app: &App) -> Result<(), MintError> {
+/// output; configured ones never are.
+pub(crate) fn text(bound: &[Bound], app: &App) -> Result<String, MintError> {
     let in_force = app.live.now();
     if in_force.config.allow_anonymous {
         tracing::warn!("clients without a token are let in (--allow-anonymous): whoever reaches this server can connect");
     }
-    let welcome = welcome(bound, &in_force, app)?;
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(welcome.as_bytes()).and_then(|()| out.flush());
-    Ok(())
-}
-
-fn welcome(bound: &[Bound], in_force: &InForce, app: &App) -> Result<String, MintError> {
     let mut text = String::new();
     for bound in bound {
         let purpose = if bound.is_for_api { " for the API, the console and the metrics" } else { "" };

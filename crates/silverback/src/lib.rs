@@ -114,6 +114,8 @@ pub use writer::{BareWriter, MessageWriter, Piece};
 mod guides {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
+    #[doc = include_str!("../../../docs/getting-started.md")]
+    struct GettingStarted;
     #[doc = include_str!("../../../docs/library.md")]
     struct Library;
     #[doc = include_str!("../../../docs/coming-from-gorilla.md")]

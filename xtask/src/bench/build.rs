@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::contender::Program;
 use super::table::Table;
+use super::tables;
 use super::tokens;
 use crate::debian;
 use crate::peers::{self, GORILLA, install_locked_from_npm};
@@ -56,6 +57,9 @@ pub(crate) fn all(tables: &[Table]) -> Result<(), String> {
     }
     if tables.iter().any(|table| table.name == "handshakes") {
         tokens::make(&conformance)?;
+    }
+    if tables.iter().any(|table| table.name == tables::MILLION) {
+        tokens::make_a_million(&conformance)?;
     }
     Ok(())
 }

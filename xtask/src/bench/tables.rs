@@ -8,8 +8,11 @@ use super::table::{Case, Metric, Rate, Table};
 use super::tokens;
 
 pub(crate) fn all() -> Vec<Table> {
-    vec![echo(), ways(), compression(), fan_out(), handshakes(), idle(), tail(), growth(), cores()]
+    vec![echo(), ways(), compression(), fan_out(), handshakes(), idle(), tail(), growth(), cores(), million()]
 }
+
+/// Takes so long, and so much memory, that it is measured only where it is named.
+pub(crate) const MILLION: &str = "million";
 
 const CPU_PER_MESSAGE: Metric = Metric::lower("cpu_us", "Processor time of the server for each message, in µs").drawn();
 const MESSAGES: Metric = Metric::higher("per_second", "Messages per second");
@@ -192,6 +195,40 @@ fn idle() -> Table {
             Metric::lower("bytes_each", "Memory of each connection, in bytes").drawn(),
             Metric::lower("bytes_each_touched", "Memory of each after a message, in bytes"),
             Metric::lower("idle_cpu_percent", "Processor use of all of them, in percent of a core"),
+        ],
+        rounds: 1,
+        rate: Rate::AsFastAsPossible,
+    }
+}
+
+fn million() -> Table {
+    const OPTIONS: &[&str] = &["--connections=1000000", "--from=127.0.1.1", "--touch=0", "--settle=0.05", "--hold=60"];
+    let serve = Contender::new("serve, with identity", Program::Silverback, &["serve", "--listen", "127.0.0.1:PORT"]);
+    let serve = serve.with(&["--path=/ws", "--token-file=BENCH/million.tokens"]);
+    let settings = [
+        ("SILVERBACK_AUTH_SECRET", tokens::SECRET),
+        ("SILVERBACK_RUNTIME_THREADS", "58"),
+        ("SILVERBACK_RUNTIME_OWN_DESCRIPTORS", "true"),
+        ("SILVERBACK_HEARTBEAT_PING_AFTER", "60s"),
+        ("SILVERBACK_HEARTBEAT_DEAD_AFTER", "90s"),
+    ];
+    Table {
+        name: MILLION,
+        title: "A million connections",
+        about: "1,000,000 clients of one process on one core, each a user with a token of its own (HS256), from a hundred addresses \
+                of loopback. The server has 58 threads with tables of descriptors of their own, since a table has 20,000 here; each \
+                client is asked after 60 s of silence whether it lives, and answers.",
+        contenders: vec![settings.into_iter().fold(serve, |serve, (name, value)| serve.in_environment(name, value))],
+        cases: vec![Case::new("1,000,000", "idle", OPTIONS)],
+        metrics: vec![
+            Metric::higher("held", "Connections at the end"),
+            Metric::lower("lost", "Connections that were lost"),
+            Metric::higher("opened_per_second", "Connections opened per second"),
+            Metric::lower("cpu_us_each", "Processor time to open one, in µs"),
+            Metric::lower("bytes_each", "Memory of each connection, in bytes"),
+            Metric::lower("kernel_bytes_each", "The kernel's memory for both ends of each, in bytes"),
+            Metric::lower("idle_cpu_percent", "Processor use of all of them, in percent of a core"),
+            Metric::higher("pings_per_second", "Pings answered per second meanwhile"),
         ],
         rounds: 1,
         rate: Rate::AsFastAsPossible,

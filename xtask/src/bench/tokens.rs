@@ -18,14 +18,25 @@ algorithm, key, token = sys.argv[1:]
 claims = {'sub': 'bench', 'exp': int(time.time()) + 86400}
 open(token, 'w').write(jwt.encode(claims, open(key).read(), algorithm))";
 
+/// The same for a million users: the secret, then the tokens' file.
+const SIGN_A_MILLION: &str = "import jwt, sys, time
+secret, tokens = sys.argv[1:]
+end = int(time.time()) + 86400
+with open(tokens, 'w') as file:
+    for number in range(1_000_000):
+        print(jwt.encode({'sub': f'user-{number}', 'exp': end}, secret, 'HS256'), file=file)";
+
+/// Writes `million.tokens`, one in each line.
+pub(crate) fn make_a_million(conformance: &Path) -> Result<(), String> {
+    let file = build::directory()?.join("million.tokens");
+    run(Command::new(pyjwt(conformance)?.program("python")).args(["-c", SIGN_A_MILLION, SECRET]).arg(file))
+}
+
 /// Writes `HS256.token`, `ES256.token` and a configuration with the key of the latter.
 pub(crate) fn make(conformance: &Path) -> Result<(), String> {
     let directory = build::directory()?;
     let write = |name: &str, text: &str| fs::write(directory.join(name), text).map_err(|error| format!("{name}: {error}"));
-    let python = Environment::new(conformance, peers::PYJWT_PLACE, PYJWT);
-    if !python.is_ready() {
-        python.make(&python3()?)?;
-    }
+    let python = pyjwt(conformance)?;
     write("HS256.key", SECRET)?;
     let key = directory.join("ES256.key");
     let public = directory.join("ES256.public");
@@ -37,4 +48,12 @@ pub(crate) fn make(conformance: &Path) -> Result<(), String> {
         run(Command::new(python.program("python")).args(["-c", SIGN, algorithm]).args([key, token]))?;
     }
     Ok(())
+}
+
+fn pyjwt(conformance: &Path) -> Result<Environment, String> {
+    let python = Environment::new(conformance, peers::PYJWT_PLACE, PYJWT);
+    if !python.is_ready() {
+        python.make(&python3()?)?;
+    }
+    Ok(python)
 }

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn there_is_a_seat_for_as_many_as_may_be_connected() {
-        let (bounds, limits) = (Bounds::new(1000), Limits { connections: NonZeroUsize::new(2), ..Limits::default() });
+        let (bounds, limits) = (Bounds::new(1000, 1), Limits { connections: NonZeroUsize::new(2), ..Limits::default() });
         let one = seat(&bounds, "192.0.2.1", &limits);
         let _two = seat(&bounds, "192.0.2.1", &limits).unwrap();
         assert_eq!(seat(&bounds, "192.0.2.2", &limits).err(), Some("too-many-connections"));
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_and_a_network_of_ipv6_is_one_address() {
-        let (bounds, limits) = (Bounds::new(1000), Limits { connections_per_address: NonZeroUsize::new(2), ..Limits::default() });
+        let (bounds, limits) = (Bounds::new(1000, 1), Limits { connections_per_address: NonZeroUsize::new(2), ..Limits::default() });
         for [first, second, third, other] in [
             ["192.0.2.1", "192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"],
             ["2001:db8::1", "2001:db8::ffff:1", "2001:db8::2", "2001:db8:0:1::1"],
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn so_many_handshakes_are_judged_in_a_second() {
         let limits = Limits { handshakes_per_second: NonZeroUsize::new(3), ..Limits::default() };
-        let bounds = Bounds::new(1000);
+        let bounds = Bounds::new(1000, 1);
         let judged = |count: usize| (0..count).filter(|number| seat(&bounds, &format!("192.0.2.{number}"), &limits).is_ok()).count();
         assert_eq!([judged(2), judged(1), judged(1)], [2, 1, 0]);
         assert_eq!(seat(&bounds, "192.0.2.1", &limits).err(), Some("too-many-handshakes"));
@@ -190,7 +190,7 @@ mod tests {
             handshakes_per_second_per_address: NonZeroUsize::new(2),
             ..Limits::default()
         };
-        let bounds = Bounds::new(1000);
+        let bounds = Bounds::new(1000, 1);
         let judged = |address: &str, count: usize| (0..count).filter(|_| seat(&bounds, address, &limits).is_ok()).count();
         assert_eq!([judged("192.0.2.1", 1), judged("192.0.2.1", 1), judged("192.0.2.1", 50)], [1, 1, 0]);
         assert_eq!(judged("192.0.2.2", 50), 2);
@@ -202,7 +202,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn addresses_are_forgotten_when_nothing_is_known_of_them() {
         let limits = Limits { handshakes_per_second_per_address: NonZeroUsize::new(1), ..Limits::default() };
-        let bounds = Bounds::new(1000);
+        let bounds = Bounds::new(1000, 1);
         let _stays = seat(&bounds, "192.0.2.1", &limits).unwrap();
         for number in 0..50_000_u32 {
             let _ = bounds.seat(Some(IpAddr::from(number.to_be_bytes())), &limits);

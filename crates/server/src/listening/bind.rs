@@ -4,11 +4,11 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 
 use super::address::Address;
 use super::inherited::{Inherited, Socket};
-use super::listener::Listener;
+use super::listener::{BACKLOG, Listener};
 use super::tls::{Tls, TlsError};
 use super::tls_settings::TlsSettings;
 use super::unix::{self, UnixError};
@@ -34,6 +34,15 @@ pub(crate) struct Bound {
     pub(crate) is_inherited: bool,
     pub(crate) tls: Option<Tls>,
     at: At,
+    /// Whether other threads may have a listener at its address.
+    is_shared: bool,
+}
+
+/// A listener to be made at the address of another, by the thread that will use it.
+pub(crate) struct Beside {
+    address: SocketAddr,
+    pub(crate) serves: Serves,
+    tls: Option<Tls>,
 }
 
 /// Where it is, as the system says.
@@ -57,11 +66,13 @@ pub(crate) enum BindError {
 }
 
 /// All of them, those for clients first. Sockets that were handed over take the place of the addresses that are configured for the same.
-pub(crate) async fn bind(config: &Config, inherited: Inherited) -> Result<Vec<Bound>, BindError> {
+///
+/// `is_shared`: other threads may have listeners at those that are for clients.
+pub(crate) async fn bind(config: &Config, inherited: Inherited, is_shared: bool) -> Result<Vec<Bound>, BindError> {
     let for_api = config.api.listen.as_ref().map_or(&[][..], |addresses| &addresses.0);
     let serves = if for_api.is_empty() && inherited.for_api.is_empty() { Serves::All } else { Serves::Clients };
-    let public = Part { key: "listen (--listen)", addresses: &config.listen.0, tls: &config.tls, serves, is_for_api: false };
-    let api = Part { key: "api.listen", addresses: for_api, tls: &config.api.tls, serves: Serves::All, is_for_api: true };
+    let public = Part { key: "listen (--listen)", addresses: &config.listen.0, tls: &config.tls, serves, is_for_api: false, is_shared };
+    let api = Part { key: "api.listen", addresses: for_api, tls: &config.api.tls, serves: Serves::All, is_for_api: true, is_shared: false };
     let mut bound = public.bind(inherited.for_listen).await?;
     bound.extend(api.bind(inherited.for_api).await?);
     Ok(bound)
@@ -84,6 +95,7 @@ struct Part<'a> {
     tls: &'a TlsSettings,
     serves: Serves,
     is_for_api: bool,
+    is_shared: bool,
 }
 
 impl Part<'_> {
@@ -92,7 +104,7 @@ impl Part<'_> {
         let tls = Tls::open(self.tls)?;
         if inherited.is_empty() {
             for address in self.addresses {
-                bound.push(self.bound(listen(address, self.key).await?, false, &tls)?.named(address));
+                bound.push(self.bound(listen(address, self.key, self.is_shared).await?, false, &tls)?.named(address));
             }
         } else if !self.addresses.is_empty() {
             tracing::info!(key = self.key, "the service manager's sockets are used in place of the addresses that are configured");
@@ -112,21 +124,39 @@ impl Part<'_> {
                 (At::Unix(address.as_pathname().map_or("(unnamed)".to_owned(), |path| path.display().to_string())), None)
             }
         };
-        Ok(Bound { listener, serves: self.serves, is_for_api: self.is_for_api, is_inherited, tls, at })
+        let is_shared = self.is_shared && !is_inherited;
+        Ok(Bound { listener, serves: self.serves, is_for_api: self.is_for_api, is_inherited, tls, at, is_shared })
     }
 }
 
-async fn listen(address: &Address, key: &'static str) -> Result<Listener, BindError> {
+async fn listen(address: &Address, key: &'static str, is_shared: bool) -> Result<Listener, BindError> {
     match address {
         Address::Tcp(address) => {
-            let bound = TcpListener::bind(address).await;
-            bound.map(Listener::Tcp).map_err(|cause| BindError::Tcp { address: *address, key, cause })
+            let bound = async {
+                let alone = TcpListener::bind(address).await?; // an error where another process is, with which it would share the address
+                if !is_shared {
+                    return Ok(alone);
+                }
+                let address = alone.local_addr()?;
+                drop(alone);
+                shared(address)
+            };
+            bound.await.map(Listener::Tcp).map_err(|cause| BindError::Tcp { address: *address, key, cause })
         }
         Address::Unix { path, mode } => {
             let (listener, file) = unix::listen(path, *mode)?;
             Ok(Listener::Unix { listener, _file: Some(file) })
         }
     }
+}
+
+/// A listener that may have others at its address; the system spreads connections among them.
+fn shared(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?; // as every listener of tokio's
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn taken_over(socket: Socket) -> io::Result<Listener> {
@@ -142,7 +172,32 @@ fn taken_over(socket: Socket) -> io::Result<Listener> {
     }
 }
 
+impl Beside {
+    /// On the current thread.
+    pub(crate) fn bind(self) -> Result<Bound, BindError> {
+        let Self { address, serves, tls } = self;
+        let listener = shared(address).map_err(|cause| BindError::Tcp { address, key: "listen (--listen)", cause })?;
+        Ok(Bound {
+            listener: Listener::Tcp(listener),
+            serves,
+            is_for_api: false,
+            is_inherited: false,
+            tls,
+            at: At::Tcp(address),
+            is_shared: true,
+        })
+    }
+}
+
 impl Bound {
+    /// Another at its address, if there may be one.
+    pub(crate) fn beside(&self) -> Option<Beside> {
+        match self.at {
+            At::Tcp(address) if self.is_shared => Some(Beside { address, serves: self.serves, tls: self.tls.clone() }),
+            _ => None,
+        }
+    }
+
     /// A Unix socket is called as it is configured; the system knows it by the name that it had while it was made.
     fn named(mut self, address: &Address) -> Self {
         if let Address::Unix { path, .. } = address {

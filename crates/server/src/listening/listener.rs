@@ -8,7 +8,7 @@ use super::remote::Remote;
 use super::unix::SocketFile;
 
 /// How many connections may wait before a listener, as tokio has it.
-const BACKLOG: usize = 1024;
+pub(super) const BACKLOG: u32 = 1024;
 
 #[derive(Debug)]
 pub(crate) enum Listener {
@@ -65,5 +65,5 @@ impl Listener {
 
 /// However fast they come, it ends.
 fn next<A>(accept: impl Fn() -> io::Result<A>, waiting: &[(Accepted, Remote)]) -> Option<A> {
-    (waiting.len() < BACKLOG).then(accept)?.ok()
+    (waiting.len() < BACKLOG as usize).then(accept)?.ok()
 }

@@ -15,7 +15,7 @@ mod tls_settings;
 mod unix;
 
 pub(crate) use address::{Address, Addresses};
-pub(crate) use bind::{Bound, Serves, bind, exposed};
+pub(crate) use bind::{Beside, BindError, Bound, Serves, bind, exposed};
 pub(crate) use inherited::Inherited;
 pub(crate) use listener::{Accepted, Listener};
 pub(crate) use remote::Remote;
