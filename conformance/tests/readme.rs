@@ -39,7 +39,7 @@ until asked "/v1/sessions?state=ended&user=alice" | grep -q '"id"'; do sleep 0.1
 "#;
 
 /// A page, what is there before its commands, and what has to be in their output.
-const SAYS: [(&str, &str, &[&str]); 5] = [
+const SAYS: [(&str, &str, &[&str]); 7] = [
     (
         "README.md",
         "",
@@ -74,6 +74,24 @@ const SAYS: [(&str, &str, &[&str]); 5] = [
         ],
     ),
     ("docs/authentication.md", "", &["eyJ"]),
+    (
+        "docs/connect.md",
+        "",
+        &[
+            "{\"hello\":\"world\"}\n",
+            "one\ntwo\n",
+            "* the WebSocket handshake",
+            "→ GET / HTTP/1.1",
+            "← HTTP/1.1 101",
+            "frame text fin masked 2 B",
+            "\nhi\n",
+        ],
+    ),
+    (
+        "docs/bench.md",
+        "",
+        &["1 in flight (closed loop)", "1000/s in all (open loop)", "pushed through the API", "All connections and messages were fine."],
+    ),
     ("docs/faq.md", ALICE_WAS_HERE, &["HTTP/1.1 401 Unauthorized", "(token-missing)"]),
     (
         "docs/why-disconnected.md",

@@ -67,6 +67,12 @@ impl Api {
         self.key.as_ref().or_else(|| self.keys.iter().find(reads).map(|entry| &entry.key))
     }
 
+    /// A key that may send.
+    pub(crate) fn sending_key(&self) -> Option<&Secret> {
+        let sends = |entry: &&ApiKey| entry.rights.contains(&Right::Send);
+        self.key.as_ref().or_else(|| self.keys.iter().find(sends).map(|entry| &entry.key))
+    }
+
     /// What cannot be.
     pub(crate) fn problems(&self) -> Vec<Problem> {
         let master = self.key.as_ref().and_then(|key| match key.expose() {

@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::{self, Bench};
 use crate::config::{self, Flag, Layers};
+use crate::connect::{self, Connect};
 use crate::limits::{self, Bounds};
 use crate::listening::{Address, Addresses, Inherited};
 use crate::serve::Start;
@@ -33,10 +35,14 @@ enum Command {
     Config(Config),
     /// A bare echo server, for conformance runs and benchmarks
     Echo(Echo),
+    /// An interactive client, and one for pipes: history, JSON laid out, frames and timings with -v
+    Connect(Box<Connect>),
     /// Mints a token for a user with the key in SILVERBACK_AUTH_SECRET or in the configuration
     Token(Token),
     /// Tells why a user or a session was disconnected: asks the API of a running server, with the key in SILVERBACK_API_KEY
     Why(Why),
+    /// Load for a WebSocket server: how much it takes, how fast it answers, and what goes wrong on the way
+    Bench(Box<Bench>),
 }
 
 #[derive(Debug, Args)]
@@ -167,12 +173,14 @@ fn run(command: Command) -> Result<(), Box<dyn std::error::Error>> {
             limits::raise_descriptor_limit();
             process::block_on(echo::echo(arguments.listen, arguments.max_message))?
         }
+        Command::Connect(arguments) => process::block_on(connect::connect(*arguments))?,
         Command::Token(arguments) => {
             let config = Layers::of(arguments.config).load()?.config;
             let token = auth::for_command_line(&config.auth, &arguments.user, arguments.ttl)?;
             writeln!(std::io::stdout(), "{token}")?;
             Ok(())
         }
+        Command::Bench(arguments) => bench::bench(*arguments),
         Command::Why(arguments) => {
             let config = Layers::of(arguments.config).load()?.config;
             let about = match (arguments.user, arguments.session) {

@@ -13,8 +13,10 @@ mod api;
 mod api_key;
 mod api_settings;
 mod auth;
+mod bench;
 mod cli;
 mod config;
+mod connect;
 mod console;
 mod door;
 mod drain_settings;
@@ -47,7 +49,6 @@ mod serve;
 mod shards;
 mod socket;
 mod stop;
-#[expect(dead_code, reason = "the commands that dial come next")]
 mod target;
 mod term;
 mod timeline_json;

@@ -43,7 +43,7 @@ use self::attempt::{Answer, Ask};
 use self::builder::Settings;
 use self::stages::Clock;
 use crate::WebSocket;
-use crate::transport::Stream;
+use crate::transport::{Stream, Transport};
 
 pub use address::AddressError;
 pub use builder::{BuildError, DialerBuilder};
@@ -129,12 +129,39 @@ impl Dialer {
     /// # }
     /// ```
     pub async fn connect_with_response(&self, address: &str) -> Result<(WebSocket, Response<()>), DialError> {
+        self.dial(address, |stream| stream).await
+    }
+
+    /// As [`connect_with_response`](Self::connect_with_response), over what `wrap` makes of the stream (that inside TLS, where there is TLS): for
+    /// counting, delaying or recording what passes. Each redirect that is followed is a stream of its own.
+    ///
+    /// Not cancel-safe: dropping this drops the connection, however far it has come.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    ///
+    /// ```no_run
+    /// # async fn example(dialer: silverback::Dialer) -> Result<(), silverback::DialError> {
+    /// // Reads ahead, at the price of a copy:
+    /// let (socket, _) = dialer.connect_over("ws://example.com/chat", |stream| tokio::io::BufStream::new(stream)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn connect_over<S: Stream>(
+        &self,
+        address: &str,
+        mut wrap: impl FnMut(Box<dyn Stream>) -> S,
+    ) -> Result<(WebSocket, Response<()>), DialError> {
+        self.dial(address, |stream| wrap(Box::new(stream))).await
+    }
+
+    async fn dial<S: Stream>(&self, address: &str, mut wrap: impl FnMut(Transport) -> S) -> Result<(WebSocket, Response<()>), DialError> {
         let clock = Clock::start(self.settings.timeouts);
         let limit = self.settings.redirects;
         let mut ask = Ask::new(address, &self.settings)?;
         let mut followed = 0;
         loop {
-            let stream = attempt::reach(&ask.address, &self.settings, &clock).await?;
+            let stream = wrap(attempt::reach(&ask.address, &self.settings, &clock).await?);
             match attempt::shake_hands(stream, &ask, &self.settings, &clock, limit > 0).await? {
                 Answer::Open(socket, response) => return Ok((socket, response)),
                 Answer::Elsewhere(location) => ask.follow(&location)?,
