@@ -7,12 +7,14 @@ use crate::ended::{Ended, EndedLimits};
 use crate::events::Events;
 use crate::policy::Policy;
 use crate::registry::Registry;
+use crate::texts::Texts;
 
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) registry: Registry,
     pub(crate) events: Events,
     pub(crate) ended: Ended,
+    pub(crate) texts: Texts,
     policy: RwLock<Arc<Policy>>,
     /// Set once, when it begins.
     drain: OnceLock<Drain>,
@@ -24,6 +26,7 @@ impl Core {
             registry: Registry::default(),
             events: Events::new(backlog),
             ended: Ended::new(ended),
+            texts: Texts::default(),
             policy: RwLock::new(Arc::new(policy)),
             drain: OnceLock::new(),
         }

@@ -38,6 +38,7 @@ mod registry;
 mod request;
 mod reservation;
 mod session;
+mod texts;
 mod timeline;
 
 pub use audience::{Audience, Delivery};

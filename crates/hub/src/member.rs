@@ -98,7 +98,7 @@ mod tests {
     /// What a session costs beside its connection and its identity's texts. Growth is a decision, not an accident.
     #[test]
     fn a_session_is_small() {
-        for (name, size, most) in [("Member", size_of::<Member>(), 160), ("SessionInfo", size_of::<SessionInfo>(), 240)] {
+        for (name, size, most) in [("Member", size_of::<Member>(), 80), ("SessionInfo", size_of::<SessionInfo>(), 184)] {
             assert!(size <= most, "{name} has {size} bytes");
         }
     }

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use silverback::{CloseReport, ConnectionId, HandlerResult, Message, Receiver, Sender, WebSocket};
@@ -83,9 +83,10 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn join(core: &Arc<Core>, identity: Identity, policy: &Policy, has_place: bool, mut socket: WebSocket) -> Self {
+    pub(crate) fn join(core: &Arc<Core>, mut identity: Identity, policy: &Policy, has_place: bool, mut socket: WebSocket) -> Self {
         let (sender, connection) = (socket.sender(), socket.id());
-        let subprotocol = socket.subprotocol().map(Arc::from);
+        let subprotocol = socket.subprotocol().map(|name| core.texts.shared(name.into()));
+        identity.handshake = identity.handshake.map(|line| core.texts.shared(line));
         let (user, connected_at) = (identity.user.clone(), SystemTime::now());
         let Admitted { member, displaced, count } = core.registry.admit(&user, policy, has_place, |id, epoch| {
             Member::new(SessionInfo { id, epoch, identity, subprotocol, connection, connected_at }, sender)
@@ -137,22 +138,22 @@ impl Session {
         let membership = self.membership;
         let (member, core) = (membership.member.clone(), membership.core.clone());
         let run = self.socket.run(|tx, rx| handler(tx, SessionReceiver { receiver: rx, member, core }));
-        Life { run: Box::pin(run), membership: Some(membership) }
+        Life { run, membership: Some(membership) }
     }
 }
 
 /// A session that runs. The connection is dropped first: it publishes the report that the membership tells of.
 struct Life<R> {
-    run: Pin<Box<R>>,
+    run: R,
     membership: Option<Membership>,
 }
 
-impl<R: Future<Output = Arc<CloseReport>>> Future for Life<R> {
+impl<R: Future<Output = Arc<CloseReport>> + Unpin> Future for Life<R> {
     type Output = Arc<CloseReport>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arc<CloseReport>> {
         let Self { run, membership } = self.get_mut();
-        let polled = run.as_mut().poll(cx);
+        let polled = Pin::new(run).poll(cx);
         // The connection is driven here, so this is where it ends, maybe long before the handler does.
         membership.take_if(|membership| membership.member.sender().close_report().is_some());
         polled
@@ -197,12 +198,32 @@ impl SessionReceiver {
     ///
     /// Cancel-safe, like [`recv`](Self::recv).
     pub async fn recv_unseen(&mut self) -> Option<Message> {
-        loop {
-            let message = self.receiver.recv().await?;
+        poll_fn(|cx| self.poll_recv_unseen(cx)).await
+    }
+
+    /// As [`recv_unseen`](Self::recv_unseen), for hand-written futures. Pending, it wakes the task that polled it last.
+    pub fn poll_recv_unseen(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        while let Some(message) = ready!(self.receiver.poll_recv(cx)) {
             if !self.member.pending.is_answered_by(self.member.info.id, &message) {
-                return Some(message);
+                return Poll::Ready(Some(message));
             }
         }
+        Poll::Ready(None)
+    }
+
+    /// What is known of the session.
+    pub fn info(&self) -> &Arc<SessionInfo> {
+        &self.member.info
+    }
+
+    /// The session's sender: a handler that sends now and then need not keep one of its own.
+    pub fn sender(&self) -> &Sender {
+        self.member.sender()
+    }
+
+    /// A handle for what the application knows of this session and the hub does not.
+    pub fn notes(&self) -> Notes {
+        Notes(self.member.clone())
     }
 
     /// Shows a message to the hub's subscribers.

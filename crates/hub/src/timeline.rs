@@ -106,7 +106,8 @@ impl End {
 
 impl Timeline {
     pub(crate) fn new(session: Arc<SessionInfo>, moments: Moments, queue: QueueFill, end: Option<End>) -> Self {
-        Self { session, moments: moments.kept.into(), forgotten: moments.forgotten, asked: moments.asked, queue, end }
+        let Record { kept, forgotten, asked, .. } = moments.record.map(|record| *record).unwrap_or_default();
+        Self { session, moments: kept.into(), forgotten, asked, queue, end }
     }
 
     /// About how many bytes it holds.
@@ -141,6 +142,12 @@ impl Moment {
 #[derive(Debug, Clone)]
 pub(crate) struct Moments {
     began: Instant,
+    /// Made with the first of them: most lives have none until their end.
+    record: Option<Box<Record>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Record {
     kept: VecDeque<Moment>,
     forgotten: u32,
     has_dropped: bool,
@@ -149,7 +156,7 @@ pub(crate) struct Moments {
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { began: Instant::now(), kept: VecDeque::new(), forgotten: 0, has_dropped: false, asked: None }
+        Self { began: Instant::now(), record: None }
     }
 }
 
@@ -162,23 +169,25 @@ impl Moments {
     }
 
     pub(crate) fn ask(&mut self, by: Asked, frame: CloseFrame) {
-        if self.asked.is_none() {
-            self.asked = Some(by);
+        let asked = &mut self.record.get_or_insert_default().asked;
+        if asked.is_none() {
+            *asked = Some(by);
             self.add(What::AskedToClose { by, frame });
         }
     }
 
     pub(crate) fn first_drop(&mut self) {
-        if !std::mem::replace(&mut self.has_dropped, true) {
+        if !std::mem::replace(&mut self.record.get_or_insert_default().has_dropped, true) {
             self.add(What::FirstDrop);
         }
     }
 
     fn add(&mut self, what: What) {
-        if self.kept.len() == MOMENTS {
-            self.kept.pop_front();
-            self.forgotten = self.forgotten.saturating_add(1);
+        let record = self.record.get_or_insert_default();
+        if record.kept.len() == MOMENTS {
+            record.kept.pop_front();
+            record.forgotten = record.forgotten.saturating_add(1);
         }
-        self.kept.push_back(Moment { after: self.began.elapsed(), what });
+        record.kept.push_back(Moment { after: self.began.elapsed(), what });
     }
 }

@@ -162,7 +162,8 @@ async fn serve_socket<S: Stream>(handshake: Handshake<S>, client: Remote, socket
         Ok((acceptance, place, seat)) => {
             let (session, line) = app.join(place, handshake.open(acceptance));
             // A task of its own, without the room that a handshake and requests would need in it.
-            app.tasks.spawn(life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone(), app.stats.traffic.clone()));
+            let life = life::run(session, line, app.pace(), seat.with_socket(socket), app.auth.clone(), app.stats.traffic.clone());
+            app.tasks.spawn(Box::pin(life));
         }
     }
 }

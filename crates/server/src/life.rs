@@ -1,11 +1,13 @@
 //! A client's life: its messages, its fresh tokens, and its end when there is none.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use silverback::{CloseCode, CloseReport, HandlerResult, Message, Sender};
-use silverback_hub::{Notes, Session, SessionInfo, SessionReceiver};
+use silverback_hub::{Session, SessionInfo, SessionReceiver};
 use tracing::Span;
 use tracing::field::display;
 
@@ -22,30 +24,6 @@ use crate::traffic::Traffic;
 /// The token has expired. Codes from 4000 on are an application's (RFC 6455, 7.4.2); this one reads like HTTP's 401.
 const TOKEN_EXPIRED: u16 = 4401;
 
-/// By what right a session lives.
-struct Lease {
-    /// `None` where no token can be checked.
-    auth: Option<Arc<Authenticator>>,
-    term: Term,
-    /// Whether the client has said that it knows our messages, by the subprotocol; others are told nothing that they did not ask for.
-    is_warned: bool,
-    /// For whoever asks later why the session ended.
-    notes: Notes,
-}
-
-impl Lease {
-    fn new(info: &SessionInfo, auth: Option<Arc<Authenticator>>, notes: Notes) -> Self {
-        let mut lease = Self { auth, term: Term::default(), is_warned: info.subprotocol.is_some(), notes };
-        lease.extend(info.identity.expires_at);
-        lease
-    }
-
-    fn extend(&mut self, expires_at: Option<SystemTime>) {
-        let warning = self.auth.as_ref().filter(|_| self.is_warned).map(|auth| auth.warning());
-        self.term = Term::new(expires_at, warning.unwrap_or_default());
-    }
-}
-
 /// Runs it to its end. Whoever checked its token checks its fresh ones too; the back end is told by the line, if there is one.
 /// `place` is what the session takes from what all may have; it is given back at the end.
 pub(crate) fn run<P>(
@@ -58,13 +36,12 @@ pub(crate) fn run<P>(
 ) -> impl Future<Output = ()> {
     let info = session.info().clone();
     let span = traces::session(info.id, &info.identity.user);
-    let lease = Lease::new(&info, auth, session.notes());
-    let of = info.clone();
-    let life = session.run(|tx, rx| listen(lease, line, pace, of, traffic, tx, rx));
+    let span = (!span.is_none()).then(|| Box::new(span)); // which nobody has room for where there are no traces
+    let life = session.run(|_, rx| listen(auth, line, pace, traffic, rx));
     // What is above is no part of the future, which every session keeps.
     async move {
         let report = life.await;
-        tell(&info, &report, &span);
+        tell(&info, &report, span.as_deref().unwrap_or(&Span::none()));
         drop(place);
     }
 }
@@ -90,59 +67,193 @@ fn tell(info: &SessionInfo, report: &CloseReport, span: &Span) {
     span.record("silverback.messages.out", report.outgoing.messages);
 }
 
+/// What a session holds as long as it lives. What it needs only now and then is in boxes that are made for it: most of them are quiet.
+struct Client {
+    /// `None` where no token can be checked.
+    auth: Option<Arc<Authenticator>>,
+    term: Term,
+    line: Option<Box<Line>>,
+    pace: Pace,
+    traffic: Traffic,
+    rx: SessionReceiver,
+}
+
+/// What a session waits for.
+enum Happened {
+    Notice(Notice),
+    /// The back end knows of it.
+    Introduced,
+    Message(Option<Message>),
+}
+
+/// What is to be done, and may take long.
+enum Task {
+    Answer(Asked),
+    Deliver(Message),
+}
+
+/// What comes of something that has happened.
+enum Then {
+    GoOn,
+    Do(Task),
+    End,
+}
+
 /// Takes what the client says, until it says no more.
 fn listen(
-    mut lease: Lease,
-    mut line: Option<Line>,
-    mut pace: Pace,
-    of: Arc<SessionInfo>,
+    auth: Option<Arc<Authenticator>>,
+    line: Option<Line>,
+    pace: Pace,
     traffic: Traffic,
-    tx: Sender,
-    mut rx: SessionReceiver,
+    rx: SessionReceiver,
 ) -> impl Future<Output = HandlerResult> {
-    if let Some(line) = &mut line {
-        line.is_of(&tx);
-    }
+    let mut client = Client::new(auth, line, pace, traffic, rx);
     // A block: what an `async fn` is called with would have its place in the future twice.
     async move {
         loop {
-            let message = tokio::select! {
-                biased; // however much a client says, its end comes
-                notice = lease.term.next() => {
-                    lease.notify(&of, notice, &tx);
-                    continue;
-                }
-                () = introduced(&mut line) => continue,
-                message = pace.next(&mut rx, &tx, &lease.notes) => message,
-            };
-            let Some(message) = message else { return Ok(()) };
-            if let Some(asked) = renewal::asked(&message) {
-                Box::pin(lease.answer(&of, asked, &tx)).await; // in a box: it is large and rare
-                continue;
-            }
-            traffic.came(message.len());
-            rx.show(&message);
-            tracing::debug!(session = %of.id, size = message.len(), text = message.as_text().map(beginning), "message");
-            let Some(line) = line.as_mut().filter(|line| line.is_for_messages()) else { continue };
-            // In a box: whoever says nothing holds no room for it.
-            if !Box::pin(lease.while_it_lasts(&of, &tx, deliver(line, &message, &tx, &traffic))).await {
-                lease.notes.add("a message was given up: the back end could not be reached");
-                while let Some(message) = rx.recv_unseen().await {
-                    if renewal::asked(&message).is_none() {
-                        line.give_up();
-                    }
-                }
-                return Ok(());
+            let happened = poll_fn(|cx| client.poll_next(cx)).await;
+            match client.take(happened) {
+                Then::GoOn => {}
+                // In a box: whoever says nothing holds no room for it.
+                Then::Do(task) => match Box::pin(client.act(task)).await {
+                    true => {}
+                    false => return Ok(()),
+                },
+                Then::End => return Ok(()),
             }
         }
     }
 }
 
-/// Waits until the back end knows of the session, where it does not yet.
-async fn introduced(line: &mut Option<Line>) {
-    match line {
-        Some(line) if line.is_to_be_introduced() => line.introduce().await,
-        _ => std::future::pending().await,
+impl Client {
+    fn new(auth: Option<Arc<Authenticator>>, line: Option<Line>, pace: Pace, traffic: Traffic, rx: SessionReceiver) -> Self {
+        let mut client = Self { auth, term: Term::default(), line: line.map(Box::new), pace, traffic, rx };
+        client.extend(client.rx.info().identity.expires_at);
+        if let Some(line) = &mut client.line {
+            line.is_of(client.rx.sender());
+        }
+        client
+    }
+
+    /// However much a client says, its end comes.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Happened> {
+        if let Poll::Ready(notice) = self.term.poll_next(cx) {
+            return Poll::Ready(Happened::Notice(notice));
+        }
+        if let Some(line) = self.line.as_mut().filter(|line| line.is_to_be_introduced())
+            && line.poll_introduced(cx).is_ready()
+        {
+            return Poll::Ready(Happened::Introduced);
+        }
+        Poll::Ready(Happened::Message(ready!(self.pace.poll_next(&mut self.rx, cx))))
+    }
+
+    fn take(&mut self, happened: Happened) -> Then {
+        let message = match happened {
+            Happened::Message(Some(message)) => message,
+            Happened::Message(None) => return Then::End,
+            Happened::Introduced => return Then::GoOn,
+            Happened::Notice(notice) => {
+                notify(&self.rx, notice);
+                return Then::GoOn;
+            }
+        };
+        if let Some(asked) = renewal::asked(&message) {
+            return Then::Do(Task::Answer(asked));
+        }
+        self.traffic.came(message.len());
+        self.rx.show(&message);
+        tracing::debug!(session = %self.rx.info().id, size = message.len(), text = message.as_text().map(beginning), "message");
+        match &self.line {
+            Some(line) if line.is_for_messages() => Then::Do(Task::Deliver(message)),
+            _ => Then::GoOn,
+        }
+    }
+
+    /// Whether to go on after it.
+    async fn act(&mut self, task: Task) -> bool {
+        match task {
+            Task::Answer(asked) => self.answer(asked).await,
+            Task::Deliver(message) => return self.deliver(&message).await,
+        }
+        true
+    }
+
+    /// Notices of the session's end come in time, however long the back end takes.
+    async fn deliver(&mut self, message: &Message) -> bool {
+        let Self { line: Some(line), term, traffic, rx, .. } = self else { return true };
+        {
+            let mut doing = pin!(deliver(line, message, rx.sender(), traffic));
+            loop {
+                tokio::select! {
+                    biased;
+                    notice = term.next() => notify(rx, notice),
+                    is_taken = &mut doing => match is_taken {
+                        true => return true,
+                        false => break,
+                    },
+                }
+            }
+        }
+        rx.notes().add("a message was given up: the back end could not be reached");
+        while let Some(message) = rx.recv_unseen().await {
+            if renewal::asked(&message).is_none() {
+                line.give_up();
+            }
+        }
+        false
+    }
+
+    /// While a token is checked nothing else is read; the check is bounded.
+    async fn answer(&mut self, asked: Asked) {
+        if self.term.is_over() {
+            return; // the Close has been said
+        }
+        let answer = match renewed(self.auth.as_deref(), self.rx.info(), asked).await {
+            Ok(expires_at) => {
+                self.extend(expires_at);
+                self.rx.notes().add("its token was renewed");
+                tracing::info!(session = %self.rx.info().id, expires_at = expires_at.map(written), "the token was renewed");
+                renewal::accepted(expires_at)
+            }
+            Err(error) => {
+                self.rx.notes().add(format!("a fresh token was refused: {}", error.cause()));
+                tracing::info!(session = %self.rx.info().id, cause = error.cause(), %error, "a fresh token was refused");
+                renewal::refused(&error)
+            }
+        };
+        say(&self.rx, answer);
+    }
+
+    /// The session lasts until then. A client is warned if it has said that it knows our messages, by the subprotocol; others are told nothing that
+    /// they did not ask for.
+    fn extend(&mut self, expires_at: Option<SystemTime>) {
+        let warning = self.auth.as_ref().filter(|_| self.rx.info().subprotocol.is_some()).map(|auth| auth.warning());
+        self.term = Term::new(expires_at, warning.unwrap_or_default());
+    }
+}
+
+/// The new end.
+async fn renewed(auth: Option<&Authenticator>, of: &SessionInfo, asked: Asked) -> Result<Option<SystemTime>, TokenError> {
+    let Asked::Renewal(token) = asked else {
+        return Err(TokenError::Malformed("the message must be {\"type\":\"silverback.token\",\"token\":\"…\"}"));
+    };
+    let auth = auth.ok_or(TokenError::NoKeys)?;
+    let verified = auth.check(&Presented { token, source: "connection" }).await?;
+    if *verified.user == *of.identity.user { Ok(verified.expires_at) } else { Err(TokenError::OtherUser) }
+}
+
+fn notify(of: &SessionReceiver, notice: Notice) {
+    match notice {
+        Notice::Soon { expires_at, left } => {
+            of.notes().add("warned of its token's end");
+            say(of, renewal::expiring(expires_at, left));
+        }
+        Notice::Over => {
+            of.notes().add("its token expired");
+            let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
+            of.sender().begin_close(code, "the token expired: connect again with a fresh one");
+        }
     }
 }
 
@@ -165,68 +276,10 @@ async fn deliver(line: &mut Line, message: &Message, tx: &Sender, traffic: &Traf
     true
 }
 
-impl Lease {
-    fn notify(&self, of: &SessionInfo, notice: Notice, tx: &Sender) {
-        match notice {
-            Notice::Soon { expires_at, left } => {
-                self.notes.add("warned of its token's end");
-                say(of, tx, renewal::expiring(expires_at, left));
-            }
-            Notice::Over => {
-                self.notes.add("its token expired");
-                let code = CloseCode::new(TOKEN_EXPIRED).unwrap_or(CloseCode::POLICY_VIOLATION);
-                tx.begin_close(code, "the token expired: connect again with a fresh one");
-            }
-        }
-    }
-
-    /// Does something that may take long. Notices of the session's end come in time all the same.
-    async fn while_it_lasts<T>(&mut self, of: &SessionInfo, tx: &Sender, doing: impl Future<Output = T>) -> T {
-        let mut doing = pin!(doing);
-        loop {
-            tokio::select! {
-                biased;
-                notice = self.term.next() => self.notify(of, notice, tx),
-                done = &mut doing => return done,
-            }
-        }
-    }
-
-    /// While a token is checked nothing else is read; the check is bounded.
-    async fn answer(&mut self, of: &SessionInfo, asked: Asked, tx: &Sender) {
-        if self.term.is_over() {
-            return; // the Close has been said
-        }
-        match self.renewed(&of.identity.user, asked).await {
-            Ok(expires_at) => {
-                self.extend(expires_at);
-                self.notes.add("its token was renewed");
-                tracing::info!(session = %of.id, expires_at = expires_at.map(written), "the token was renewed");
-                say(of, tx, renewal::accepted(expires_at));
-            }
-            Err(error) => {
-                self.notes.add(format!("a fresh token was refused: {}", error.cause()));
-                tracing::info!(session = %of.id, cause = error.cause(), %error, "a fresh token was refused");
-                say(of, tx, renewal::refused(&error));
-            }
-        }
-    }
-
-    /// The new end.
-    async fn renewed(&self, user: &str, asked: Asked) -> Result<Option<SystemTime>, TokenError> {
-        let Asked::Renewal(token) = asked else {
-            return Err(TokenError::Malformed("the message must be {\"type\":\"silverback.token\",\"token\":\"…\"}"));
-        };
-        let auth = self.auth.as_ref().ok_or(TokenError::NoKeys)?;
-        let verified = auth.check(&Presented { token, source: "connection" }).await?;
-        if verified.user == user { Ok(verified.expires_at) } else { Err(TokenError::OtherUser) }
-    }
-}
-
 /// Never waits: a client that reads nothing must not keep its session alive by it.
-fn say(of: &SessionInfo, tx: &Sender, message: Message) {
-    if let Err(error) = tx.try_send(message) {
-        tracing::debug!(session = %of.id, %error, "a message about the token could not be queued");
+fn say(of: &SessionReceiver, message: Message) {
+    if let Err(error) = of.sender().try_send(message) {
+        tracing::debug!(session = %of.info().id, %error, "a message about the token could not be queued");
     }
 }
 
@@ -358,8 +411,9 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_small() {
-        assert!(size_of::<Lease>() <= 72, "{} bytes for every session", size_of::<Lease>());
+    fn what_a_session_holds_is_small() {
+        let size = size_of::<super::Client>(); // not the one of these tests
+        assert!(size <= 120, "{size} bytes for every session");
     }
 
     #[tokio::test(start_paused = true)]

@@ -161,7 +161,7 @@ pub(crate) async fn upgrade(
     match admitted(&app, &mut request, remote).await {
         Ok((place, seat, response, socket)) => {
             let (session, line) = app.join(place, socket);
-            app.tasks.spawn(life::run(session, line, app.pace(), seat, app.auth.clone(), app.stats.traffic.clone()));
+            app.tasks.spawn(Box::pin(life::run(session, line, app.pace(), seat, app.auth.clone(), app.stats.traffic.clone())));
             response.map(|()| axum::body::Body::empty())
         }
         Err(refusal) => {

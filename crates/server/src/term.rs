@@ -1,7 +1,8 @@
 //! How long a session may last: as long as its token.
 
-use std::future::pending;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -17,8 +18,17 @@ enum Stage {
     Endless,
     /// The end has come.
     Over,
-    /// One timer for all that is to come; messages do not touch it.
-    Limited { expires_at: SystemTime, over_at: Instant, is_told: bool, timer: Pin<Box<Sleep>> },
+    /// In a box: a session whose token has no end has no room for it.
+    Limited(Box<Limited>),
+}
+
+#[derive(Debug)]
+struct Limited {
+    expires_at: SystemTime,
+    over_at: Instant,
+    is_told: bool,
+    /// One for all that is to come; messages do not touch it.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// What is to be said of a term.
@@ -39,7 +49,7 @@ impl Term {
         let Some(over_at) = now.checked_add(left) else { return Self(Stage::Endless) };
         let is_told = warning.is_zero();
         let first = if is_told { over_at } else { over_at.checked_sub(warning).map_or(now, |at| at.max(now)) };
-        Self(Stage::Limited { expires_at, over_at, is_told, timer: Box::pin(sleep_until(first)) })
+        Self(Stage::Limited(Box::new(Limited { expires_at, over_at, is_told, timer: Box::pin(sleep_until(first)) })))
     }
 
     pub(crate) fn is_over(&self) -> bool {
@@ -50,15 +60,21 @@ impl Term {
     ///
     /// Cancel-safe.
     pub(crate) async fn next(&mut self) -> Notice {
-        let Stage::Limited { expires_at, over_at, is_told, timer } = &mut self.0 else { return pending().await };
-        timer.as_mut().await;
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`next`](Self::next).
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Notice> {
+        let Stage::Limited(limited) = &mut self.0 else { return Poll::Pending };
+        let Limited { expires_at, over_at, is_told, timer } = &mut **limited;
+        ready!(timer.as_mut().poll(cx));
         if *is_told {
             self.0 = Stage::Over;
-            return Notice::Over;
+            return Poll::Ready(Notice::Over);
         }
         *is_told = true;
         timer.as_mut().reset(*over_at);
-        Notice::Soon { expires_at: *expires_at, left: over_at.saturating_duration_since(Instant::now()) }
+        Poll::Ready(Notice::Soon { expires_at: *expires_at, left: over_at.saturating_duration_since(Instant::now()) })
     }
 }
 

@@ -98,7 +98,8 @@ struct Leash {
 
 #[derive(Debug, Default)]
 struct Order {
-    close: Option<CloseFrame>,
+    /// In a box: it is there once, at the end.
+    close: Option<Box<CloseFrame>>,
     driver: Option<Waker>,
 }
 
@@ -112,7 +113,7 @@ pub(crate) struct Membership {
 impl Fleet {
     pub(crate) fn join(self: &Arc<Self>, id: ConnectionId) -> Membership {
         let mut members = lock(&self.0);
-        let order = Order { close: members.drain.clone(), driver: None };
+        let order = Order { close: members.drain.clone().map(Box::new), driver: None };
         let leash = Arc::new(Leash { id, order: Mutex::new(order) });
         members.leashes.insert(id, leash.clone());
         Membership { fleet: self.clone(), leash }
@@ -176,7 +177,7 @@ impl Leash {
     fn pull(&self, frame: CloseFrame) {
         let driver = {
             let mut order = lock(&self.order);
-            order.close = Some(frame);
+            order.close = Some(Box::new(frame));
             order.driver.take()
         };
         if let Some(driver) = driver {
@@ -191,7 +192,7 @@ impl Membership {
         let _replaced;
         let mut order = lock(&self.leash.order);
         if let Some(frame) = order.close.take() {
-            return Poll::Ready(frame);
+            return Poll::Ready(*frame);
         }
         if order.driver.as_ref().is_none_or(|driver| !driver.will_wake(cx.waker())) {
             _replaced = order.driver.replace(cx.waker().clone());

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Text};
 
 use crate::drain::{ConnectionId, Fleet};
-use crate::drive::Drive;
+use crate::drive::{Drive, Driven};
 use crate::driver::{Driver, now};
 use crate::gather::Gather;
 use crate::outgoing::Outgoing;
@@ -415,7 +415,7 @@ impl WebSocket {
     /// println!("{report}");
     /// # }
     /// ```
-    pub fn run<H, F>(mut self, handler: H) -> impl Future<Output = Arc<CloseReport>>
+    pub fn run<H, F>(mut self, handler: H) -> impl Future<Output = Arc<CloseReport>> + Unpin
     where
         H: FnOnce(Sender, Receiver) -> F,
         F: Future<Output = HandlerResult>,
@@ -423,12 +423,8 @@ impl WebSocket {
         let (tx, rx) = self.handles();
         let shared = self.shared().clone();
         let span = span(&self.driver);
-        let mut run = span.in_scope(|| Run::begin(self.driver, shared, || handler(tx, rx)));
-        // What is above is no part of the future, so that it is no larger than what it runs.
-        async move {
-            poll_fn(|cx| span.in_scope(|| run.poll(cx))).await;
-            run.shared.ended().await
-        }
+        let run = span.in_scope(|| Run::begin(self.driver, shared, || handler(tx, rx)));
+        Driven::new(run, span)
     }
 
     /// Takes the connection apart into its handles and the future that looks after it, which is usually spawned:
@@ -453,7 +449,7 @@ impl WebSocket {
         let shared = self.shared().clone();
         shared.close_with_handles();
         let span = span(&self.driver);
-        (tx, rx, Drive::new(Run::new(self.driver, shared, None), span))
+        (tx, rx, Drive(Driven::new(Run::new(self.driver, shared, None), span)))
     }
 
     fn handles(&mut self) -> (Sender, Receiver) {

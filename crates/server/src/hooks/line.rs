@@ -1,8 +1,9 @@
 //! What a session tells the back end: that it began, its messages in their order, and that it ended.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use http::header::{CONTENT_TYPE, HeaderMap};
@@ -166,10 +167,16 @@ impl Line {
     /// Tells the back end that the session began, if it does not know yet.
     ///
     /// Cancel-safe: the next call goes on.
-    pub(crate) async fn introduce(&mut self) {
+    async fn introduce(&mut self) {
+        poll_fn(|cx| self.poll_introduced(cx)).await;
+    }
+
+    /// As [`introduce`](Self::introduce).
+    pub(crate) fn poll_introduced(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Introduction::UnderWay(telling) = &mut self.introduction {
-            self.introduction = Introduction::Over(telling.await);
+            self.introduction = Introduction::Over(ready!(telling.as_mut().poll(cx)));
         }
+        Poll::Ready(())
     }
 
     /// Tells the back end of a message, and what it says to that. Waits for it, for at most `hooks.give_up_after`.

@@ -1,10 +1,12 @@
 //! How fast a session may send.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use silverback::{CloseCode, Message, Sender};
-use silverback_hub::{Notes, SessionReceiver};
-use tokio::time::{Instant, sleep_until};
+use silverback::{CloseCode, Message};
+use silverback_hub::SessionReceiver;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::bucket::Bucket;
 use super::settings::{Limits, WhenTooFast};
@@ -16,9 +18,11 @@ struct Rates {
     messages: Option<Rate>,
     bytes: Option<Rate>,
     when_too_fast: WhenTooFast,
-    /// When the next message is read.
-    ready_at: Option<Instant>,
+    /// Until the next message is read.
+    rest: Option<Pin<Box<Sleep>>>,
     was_noted: bool,
+    /// Nothing that still arrives matters.
+    was_closed: bool,
 }
 
 struct Rate {
@@ -31,49 +35,51 @@ impl Pace {
         let rate = |per_second: u64| Rate { per_second, bucket: Bucket::default() };
         let messages = limits.messages_per_second.map(|count| rate(count.get() as u64));
         let bytes = limits.bytes_per_second.map(|size| rate(size.as_u64()));
-        let rates = Rates { messages, bytes, when_too_fast: limits.when_too_fast, ready_at: None, was_noted: false };
+        let rates = Rates { messages, bytes, when_too_fast: limits.when_too_fast, rest: None, was_noted: false, was_closed: false };
         let is_limited = rates.messages.is_some() || rates.bytes.is_some();
         Self(is_limited.then(|| Box::new(rates)))
     }
 
     /// The next message. While it waits nothing is read, so that TCP slows the client down; its silence is not held against it.
-    ///
-    /// Cancel-safe.
-    pub(crate) async fn next(&mut self, rx: &mut SessionReceiver, tx: &Sender, notes: &Notes) -> Option<Message> {
+    pub(crate) fn poll_next(&mut self, rx: &mut SessionReceiver, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         match &mut self.0 {
-            None => rx.recv_unseen().await,
-            Some(rates) => Box::pin(rates.next(rx, tx, notes)).await, // in a box: nobody else has room for it in its session
+            None => rx.poll_recv_unseen(cx),
+            Some(rates) => rates.poll_next(rx, cx),
         }
     }
 }
 
 impl Rates {
-    async fn next(&mut self, rx: &mut SessionReceiver, tx: &Sender, notes: &Notes) -> Option<Message> {
-        if let Some(ready_at) = self.ready_at {
-            sleep_until(ready_at).await;
-            self.ready_at = None;
+    fn poll_next(&mut self, rx: &mut SessionReceiver, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        if let Some(rest) = &mut self.rest {
+            ready!(rest.as_mut().poll(cx));
+            self.rest = None;
         }
-        let message = rx.recv_unseen().await?;
-        let now = Instant::now();
-        let wait = self.charge(message.len() as u64, now);
-        if wait.is_zero() {
-            return Some(message);
-        }
-        if !std::mem::replace(&mut self.was_noted, true) {
-            metrics::counter!("silverback_sessions_too_fast_total").increment(1);
-            notes.add(format!("sent more than {}", self.allowed()));
-        }
-        match self.when_too_fast {
-            WhenTooFast::Wait => {
-                self.ready_at = Some(now + wait);
-                Some(message)
+        while let Some(message) = ready!(rx.poll_recv_unseen(cx)) {
+            if self.was_closed {
+                continue;
             }
-            WhenTooFast::Close => {
-                tx.begin_close(CloseCode::POLICY_VIOLATION, format!("you may send {}: send less", self.allowed()));
-                while rx.recv_unseen().await.is_some() {}
-                None
+            let now = Instant::now();
+            let wait = self.charge(message.len() as u64, now);
+            if wait.is_zero() {
+                return Poll::Ready(Some(message));
+            }
+            if !std::mem::replace(&mut self.was_noted, true) {
+                metrics::counter!("silverback_sessions_too_fast_total").increment(1);
+                rx.notes().add(format!("sent more than {}", self.allowed()));
+            }
+            match self.when_too_fast {
+                WhenTooFast::Wait => {
+                    self.rest = Some(Box::pin(sleep_until(now + wait)));
+                    return Poll::Ready(Some(message));
+                }
+                WhenTooFast::Close => {
+                    rx.sender().begin_close(CloseCode::POLICY_VIOLATION, format!("you may send {}: send less", self.allowed()));
+                    self.was_closed = true;
+                }
             }
         }
+        Poll::Ready(None)
     }
 
     /// How long until the next message may come.
@@ -93,6 +99,7 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::num::NonZeroUsize;
 
     use bytesize::ByteSize;
@@ -111,9 +118,9 @@ mod tests {
         let (tell, told) = mpsc::channel(1000);
         let began = Instant::now();
         tokio::spawn(async move {
-            let (mut pace, notes) = (Pace::new(&limits), session.notes());
-            let handler = |tx, mut rx| async move {
-                while let Some(message) = pace.next(&mut rx, &tx, &notes).await {
+            let mut pace = Pace::new(&limits);
+            let handler = |_, mut rx| async move {
+                while let Some(message) = poll_fn(|cx| pace.poll_next(&mut rx, cx)).await {
                     tell.send((began.elapsed(), message.len())).await.unwrap();
                 }
                 Ok(())
