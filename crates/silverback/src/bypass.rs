@@ -25,8 +25,18 @@ pub(crate) struct Bypass {
     lent: Option<(Socket, Route)>,
     /// The flusher will come by.
     is_listed: bool,
+    /// What the socket said when it was written to, which it says once. Nothing more goes this way then.
+    failure: Option<io::ErrorKind>,
     /// What went this way since it was lent.
     past: Past,
+}
+
+/// What the driver gets back.
+#[derive(Debug)]
+pub(crate) struct Returned {
+    pub(crate) socket: Socket,
+    pub(crate) past: Past,
+    pub(crate) failure: Option<io::ErrorKind>,
 }
 
 /// What can be written to without waiting.
@@ -39,7 +49,7 @@ pub(crate) enum Socket {
 
 impl Bypass {
     pub(crate) fn new(flusher: Arc<Flusher>, shared: Weak<Shared>) -> Self {
-        Self { lent: None, past: Past::default(), is_listed: false, flusher, shared }
+        Self { lent: None, past: Past::default(), is_listed: false, failure: None, flusher, shared }
     }
 
     /// The driver falls asleep, and has written all that it had.
@@ -48,9 +58,9 @@ impl Bypass {
     }
 
     /// The driver takes its socket back, and learns what went past it.
-    pub(crate) fn take_back(&mut self) -> Option<(Socket, Past)> {
+    pub(crate) fn take_back(&mut self) -> Option<Returned> {
         let (socket, _) = self.lent.take()?;
-        Some((socket, std::mem::take(&mut self.past)))
+        Some(Returned { socket, past: std::mem::take(&mut self.past), failure: self.failure.take() })
     }
 
     /// Has the flusher come by. `false` when it could do nothing.
@@ -75,9 +85,9 @@ impl Bypass {
     }
 
     /// Writes messages, and tells how many of them the socket has taken, the last maybe in part. What is wrong when it takes nothing is for the
-    /// driver to find.
+    /// driver to act on.
     pub(crate) fn write<'a>(&mut self, messages: impl Iterator<Item = &'a Prepared>) -> usize {
-        let Some((socket, route)) = self.lent.as_ref().filter(|_| self.past.rest.is_empty()) else { return 0 };
+        let Some((socket, route)) = self.lent.as_ref().filter(|_| self.failure.is_none() && self.past.rest.is_empty()) else { return 0 };
         let mut frames = messages.map(|message| message.frame(*route));
         let Some(first) = frames.next() else { return 0 };
         match frames.next() {
@@ -94,7 +104,13 @@ impl Bypass {
     }
 
     fn went(&mut self, frames: &[Bytes], taken: io::Result<usize>) -> usize {
-        let mut left = taken.unwrap_or(0);
+        let mut left = match taken {
+            Ok(count) => count,
+            Err(failure) => {
+                self.failure = Some(failure.kind()).filter(|kind| *kind != io::ErrorKind::WouldBlock);
+                0
+            }
+        };
         self.past.bytes += left as u64;
         let mut count = 0;
         for frame in frames {
@@ -117,7 +133,7 @@ impl Bypass {
     }
 
     fn is_free(&self) -> bool {
-        self.lent.is_some() && !self.has_rest()
+        self.lent.is_some() && self.failure.is_none() && !self.has_rest()
     }
 }
 

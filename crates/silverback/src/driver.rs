@@ -182,8 +182,8 @@ impl Driver {
     /// What was lent while this slept.
     fn take_back(&mut self) {
         let Some(shared) = &self.shared else { return };
-        if let (Some(socket), Some(link)) = (shared.rise(&mut self.connection), &mut self.link) {
-            link.give_back(socket);
+        if let (Some(returned), Some(link)) = (shared.rise(&mut self.connection), &mut self.link) {
+            link.give_back(returned.socket, returned.failure);
         }
     }
 

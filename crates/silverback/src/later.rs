@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::batch::Content;
+use crate::bypass::Bypass;
 use crate::flusher::Flusher;
 
 /// Wakers and messages that come out of a critical section. Waking or dropping them runs code of others, which must not find the lock taken;
@@ -20,6 +21,7 @@ struct More {
     wake: Vec<Waker>,
     messages: Vec<Content>,
     flusher: Option<Arc<Flusher>>,
+    bypass: Option<Box<Bypass>>,
 }
 
 impl Later {
@@ -50,6 +52,12 @@ impl Later {
         self.more.get_or_insert_default().flusher = Some(flusher);
     }
 
+    pub(crate) fn drop_bypass(&mut self, bypass: Option<Box<Bypass>>) {
+        if bypass.is_some() {
+            self.more.get_or_insert_default().bypass = bypass;
+        }
+    }
+
     pub(crate) fn drop_message(&mut self, message: Content) {
         self.more.get_or_insert_default().messages.push(message);
     }
@@ -58,12 +66,16 @@ impl Later {
 impl Drop for Later {
     #[inline]
     fn drop(&mut self) {
+        let mut more = self.more.take();
+        // First, since a waker may panic, and the flusher is there for other connections too.
+        if let Some(flusher) = more.as_mut().and_then(|more| more.flusher.take()) {
+            flusher.serve();
+        }
         if let Some(waker) = self.wake.take() {
             waker.wake();
         }
-        if let Some(more) = self.more.take() {
+        if let Some(more) = more {
             more.wake.into_iter().for_each(Waker::wake);
-            more.flusher.into_iter().for_each(Flusher::serve);
         }
     }
 }

@@ -67,8 +67,9 @@ impl Link {
         }
     }
 
-    /// The socket that was lent.
-    pub(crate) fn give_back(&mut self, socket: Socket) {
+    /// The socket that was lent, and how writing to it has failed meanwhile.
+    pub(crate) fn give_back(&mut self, socket: Socket, failure: Option<io::ErrorKind>) {
+        self.write_failure = failure;
         match socket {
             Socket::Tcp(stream) => self.transport = Transport::Tcp(stream),
             #[cfg(all(test, silverback_loom))]

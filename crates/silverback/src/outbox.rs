@@ -11,7 +11,7 @@ use std::time::Instant;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
 
 use crate::batch::{Batch, Content};
-use crate::bypass::{Bypass, Socket};
+use crate::bypass::{Bypass, Returned, Socket};
 use crate::items::Items;
 use crate::later::Later;
 use crate::outgoing::{Offered, Outgoing, Overflow};
@@ -441,15 +441,15 @@ impl Outbox {
 // The driver's side.
 impl Outbox {
     /// The driver is awake: it takes its socket back, if it had lent it, and learns what went past it.
-    pub(crate) fn rise(&mut self, connection: &mut Connection, later: &mut Later) -> Option<Socket> {
+    pub(crate) fn rise(&mut self, connection: &mut Connection, later: &mut Later) -> Option<Returned> {
         self.driver.rise();
-        let (socket, past) = self.bypass.as_mut()?.take_back()?;
-        if past.messages > 0 {
-            connection.went_past(past);
+        let mut returned = self.bypass.as_mut()?.take_back()?;
+        if returned.past.messages > 0 {
+            connection.went_past(std::mem::take(&mut returned.past));
             self.pulled_until(connection.written().end, later);
         }
         self.is_stirred |= !self.items.is_empty(); // the flusher was to come
-        Some(socket)
+        Some(returned)
     }
 
     /// The driver sleeps: until it rises, others may write past it, if anybody ever wanted to and it has nothing to write itself.
@@ -611,7 +611,11 @@ impl Outbox {
             return false; // who waits for it may have nothing to wait for any more
         }
         self.items.give_back(); // before sleeping, so that whoever is busy keeps it
-        later.drop_waker(self.driver.sleep(cx));
+        let former = self.driver.sleep(cx);
+        if former.is_some() {
+            later.drop_bypass(self.bypass.take()); // its flusher may be of the runtime that this was moved from
+        }
+        later.drop_waker(former);
         true
     }
 

@@ -15,7 +15,7 @@ use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Writte
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::batch::{Batch, Content};
-use crate::bypass::{Bypass, Socket};
+use crate::bypass::{Bypass, Returned, Socket};
 use crate::flusher::Flusher;
 use crate::inbox::{Inbox, Room};
 use crate::later::Later;
@@ -197,7 +197,7 @@ impl Shared {
 // The driver's side.
 impl Shared {
     /// The driver is awake: what is queued need not wake it. It gets back what it had lent.
-    pub(crate) fn rise(&self, connection: &mut Connection) -> Option<Socket> {
+    pub(crate) fn rise(&self, connection: &mut Connection) -> Option<Returned> {
         self.outbox(|outbox, later| outbox.rise(connection, later))
     }
 

@@ -1,20 +1,26 @@
 //! A message for many, to connections over TCP whose tasks sleep.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
+use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use silverback::{
-    Budget, Cause, CloseCode, Deflate, Dialer, Message, Prepared, QueueLimits, Sender, TrySendError, Upgrader, UpgraderBuilder, WebSocket,
+    Budget, Cause, CloseCode, Deflate, Dialer, Message, Outgoing, Prepared, QueueLimits, Sender, TransportEnd, TrySendError, Upgrader,
+    UpgraderBuilder, WebSocket,
 };
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Shorter than the heartbeat's 20 s, which wakes a driver that is forgotten.
+const PATIENCE: Duration = Duration::from_secs(10);
 const WARMING: [&str; 2] = ["the first", "finds it asleep"];
 
 struct Listener {
@@ -27,13 +33,7 @@ struct Listener {
 
 /// A connection over TCP whose handler receives what comes, on the runtime that this is called in.
 async fn listener(upgrader: UpgraderBuilder, dialer: Dialer) -> Listener {
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let connecting = TcpStream::connect(socket.local_addr().unwrap());
-    let (accepted, connected) = tokio::join!(socket.accept(), connecting);
-    let upgrader = upgrader.build();
-    let (server, client) =
-        tokio::join!(upgrader.accept(accepted.unwrap().0), dialer.handshake_over(connected.unwrap(), "ws://silverback.test/"));
-    let mut server = server.unwrap();
+    let (mut server, client) = pair(upgrader, dialer).await;
     let (tx, polls) = (server.sender(), Arc::<AtomicUsize>::default());
     let counted = polls.clone();
     let running = tokio::spawn(server.run(|_, mut rx| async move {
@@ -48,7 +48,18 @@ async fn listener(upgrader: UpgraderBuilder, dialer: Dialer) -> Listener {
         })
         .await
     }));
-    Listener { tx, client: client.unwrap(), polls, running }
+    Listener { tx, client, polls, running }
+}
+
+/// Both ends of a connection over TCP, the server's first.
+async fn pair(upgrader: UpgraderBuilder, dialer: Dialer) -> (WebSocket, WebSocket) {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let connecting = TcpStream::connect(socket.local_addr().unwrap());
+    let (accepted, connected) = tokio::join!(socket.accept(), connecting);
+    let upgrader = upgrader.build();
+    let (server, client) =
+        tokio::join!(upgrader.accept(accepted.unwrap().0), dialer.handshake_over(connected.unwrap(), "ws://silverback.test/"));
+    (server.unwrap(), client.unwrap())
 }
 
 async fn plain() -> Listener {
@@ -217,4 +228,109 @@ fn a_fan_out_may_come_from_any_thread_and_outlive_the_runtime() {
     let report = listener.tx.close_report().unwrap();
     assert_eq!((report.outgoing.messages + report.unsent.messages, listener.tx.queue().messages), (4, 0), "{report}");
     assert!(matches!(listener.tx.try_send(Prepared::new("after the end")), Err(TrySendError::Closed(_))));
+}
+
+#[tokio::test]
+async fn a_reset_that_a_fan_out_runs_into_is_what_the_report_tells() {
+    for message in [Outgoing::from("found by the driver"), Prepared::new("found by who writes past it").into()] {
+        let Scripted { tx, mut peer, running } = scripted().await;
+        for text in WARMING {
+            tx.try_send(Prepared::new(text)).unwrap();
+            let mut frame = vec![0; 2 + text.len()];
+            timeout(PATIENCE, peer.read_exact(&mut frame)).await.unwrap().unwrap();
+        }
+        peer.set_zero_linger().unwrap();
+        drop(peer);
+        tx.try_send(message).unwrap(); // before the driver has seen that it is gone
+        let report = timeout(PATIENCE, running).await.unwrap().unwrap();
+        assert_eq!(report.transport, TransportEnd::Failed(ErrorKind::ConnectionReset), "{report}");
+        assert_eq!((report.outgoing.messages, report.unsent.messages), (3, 1), "{report}");
+    }
+}
+
+#[test]
+fn a_connection_that_moves_to_another_runtime_leaves_nothing_to_the_one_it_came_from() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (home, elsewhere) = (runtime(), runtime());
+    let (tx, _rx, mut drive, mut client) = home.block_on(async {
+        let (server, client) = pair(Upgrader::builder(), Dialer::default()).await;
+        let (tx, rx, drive) = server.split();
+        (tx, rx, drive, client)
+    });
+    elsewhere.block_on(async {
+        tx.try_send(Prepared::new(WARMING[0])).unwrap();
+        // Polled until it sleeps there, with a way past it.
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut drive).poll(cx))).await.is_pending());
+        tx.try_send(Prepared::new(WARMING[1])).unwrap();
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut drive).poll(cx))).await.is_pending());
+    });
+    home.block_on(async {
+        tokio::spawn(drive);
+        for text in WARMING {
+            assert_eq!(timeout(PATIENCE, client.recv()).await.unwrap().unwrap().as_text(), Some(text));
+        }
+        for number in 0..10 {
+            let text = number.to_string();
+            tx.try_send(Prepared::new(text.as_str())).unwrap();
+            assert_eq!(timeout(PATIENCE, client.recv()).await.unwrap().unwrap().as_text(), Some(&*text));
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_waker_that_panics_keeps_no_fan_out_from_others() {
+    let mut other = plain().await.warmed().await;
+    let queue = QueueLimits { messages: 2, ..QueueLimits::default() };
+    let mut listener = listener(Upgrader::builder().queue(queue), Dialer::default()).await.warmed().await;
+    let tx = listener.tx.clone();
+    ["a", "b"].iter().for_each(|text| tx.try_send(Prepared::new(*text)).unwrap());
+    let (mut next, mut last) = (Box::pin(tx.send(Prepared::new("c"))), Box::pin(tx.send(Prepared::new("d"))));
+    assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(last.as_mut().poll(&mut Context::from_waker(&Arc::<Panics>::default().into())).is_pending());
+    assert_eq!((listener.recv_text().await, listener.recv_text().await), ("a".into(), "b".into()));
+    for _ in 0..5 {
+        tokio::task::yield_now().await; // whoever has written is done
+    }
+    let woken = catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(&mut Context::from_waker(Waker::noop()))));
+    assert!(woken.is_err(), "the one behind it is woken for the room that is left");
+    other.tx.try_send(Prepared::new("for another")).unwrap();
+    assert_eq!(other.recv_text().await, "for another");
+    assert_eq!(listener.recv_text().await, "c");
+}
+
+/// A waker that panics once.
+#[derive(Default)]
+struct Panics(AtomicBool);
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        assert!(self.0.swap(true, Ordering::Relaxed), "a waker that panics");
+    }
+}
+
+struct Scripted {
+    tx: Sender,
+    peer: TcpStream,
+    running: JoinHandle<Arc<silverback::CloseReport>>,
+}
+
+/// A connection to a peer that is nothing but a socket.
+async fn scripted() -> Scripted {
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: silverback.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (accepted, connected) = tokio::join!(socket.accept(), TcpStream::connect(socket.local_addr().unwrap()));
+    let mut peer = connected.unwrap();
+    peer.write_all(REQUEST).await.unwrap();
+    let mut server = Upgrader::default().accept(accepted.unwrap().0).await.unwrap();
+    let tx = server.sender();
+    let running = tokio::spawn(server.run(|_, mut rx| async move {
+        while rx.recv().await.is_some() {}
+        Ok(())
+    }));
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(PATIENCE, peer.read_u8()).await.unwrap().unwrap());
+    }
+    Scripted { tx, peer, running }
 }
