@@ -255,8 +255,9 @@ impl Driver {
         if self.end == EndNotice::Given {
             return false;
         }
-        let (connection, link) = (&self.connection, self.link.as_mut().filter(|_| self.is_lender));
-        let socket = || link.and_then(|link| link.lend(connection));
+        let connection = &self.connection;
+        let link = self.link.as_mut().filter(|link| self.is_lender && link.is_lendable());
+        let socket = link.map(|link| || link.lend(connection));
         let is_close_noted = self.close_by.is_some();
         let is_asleep = match &self.shared {
             Some(shared) => shared.park_for_outbox(connection, WRITE_AHEAD, is_close_noted, socket, cx),
@@ -419,7 +420,26 @@ pub(crate) fn now() -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use silverback_wire::Prepared;
+
     use super::*;
+    use crate::queue::QueueLimits;
+
+    #[tokio::test]
+    async fn what_nobody_can_write_to_has_no_way_past() {
+        let (stream, _peer) = tokio::io::duplex(1024);
+        let connection = Connection::new(Role::Server, Arc::default(), now());
+        let mut driver = Driver::new(Transport::new(stream), connection, BytesMut::new(), BytesMut::new(), None);
+        let shared = driver.shared(|| Shared::new(QueueLimits::default(), QueueLimits::default())).clone();
+        driver.serve_handles();
+        for text in ["finds it asleep", "again"] {
+            let mut cx = Context::from_waker(Waker::noop());
+            driver.begin_poll(&cx);
+            assert!(driver.poll_arrival(&mut cx).is_pending() && driver.park(&cx));
+            assert!(shared.push(Prepared::new(text).into()).is_ok());
+        }
+        assert_eq!(Arc::weak_count(&shared), 0, "a way past would hold one");
+    }
 
     /// What a connection costs while nothing is in it, beside the task, the timer and the socket. Growth is a decision, not an accident.
     #[test]

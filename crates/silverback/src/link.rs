@@ -57,6 +57,11 @@ impl Link {
         !self.is_unflushed && self.write_failure.is_none()
     }
 
+    /// Whether it has a socket that others can write to.
+    pub(crate) fn is_lendable(&self) -> bool {
+        matches!(self.transport, Transport::Tcp(_))
+    }
+
     /// Gives the socket away, if it is one that can be written to by others, and nothing is to be written or has gone wrong.
     pub(crate) fn lend(&mut self, connection: &Connection) -> Option<Socket> {
         let is_at_rest = self.has_written(connection) && self.shutdown == Shutdown::NotAsked;

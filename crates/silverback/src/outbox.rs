@@ -457,11 +457,9 @@ impl Outbox {
         &mut self,
         connection: &Connection,
         bypass: impl FnOnce() -> Option<Bypass>,
-        socket: impl FnOnce() -> Option<Socket>,
+        socket: Option<impl FnOnce() -> Option<Socket>>,
     ) {
-        if !self.is_bypass_wanted {
-            return; // as for most
-        }
+        let Some(socket) = socket.filter(|_| self.is_bypass_wanted) else { return }; // as for most
         let Some(route) = connection.route() else { return };
         if self.bypass.is_none() {
             self.bypass = bypass().map(Box::new);

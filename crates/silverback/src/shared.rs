@@ -256,7 +256,7 @@ impl Shared {
         connection: &Connection,
         most: usize,
         is_close_noted: bool,
-        socket: impl FnOnce() -> Option<Socket>,
+        socket: Option<impl FnOnce() -> Option<Socket>>,
         cx: &Context<'_>,
     ) -> bool {
         self.outbox(|outbox, later| {

@@ -80,7 +80,7 @@ fn drive_over(shared: &Arc<Shared>, wire: &Arc<Wire>, is_done: impl Fn(&Connecti
             if is_done {
                 return Poll::Ready(());
             }
-            let socket = || Some(Socket::Modelled(wire.clone()));
+            let socket = Some(|| Some(Socket::Modelled(wire.clone())));
             if shared.park_for_outbox(&connection, MOST, false, socket, cx) {
                 return Poll::Pending;
             }
