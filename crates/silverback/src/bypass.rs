@@ -84,11 +84,17 @@ impl Bypass {
         self.is_listed = false;
     }
 
+    /// The first message that is still to be compressed, which is not done under a lock.
+    pub(crate) fn unready<'a>(&self, mut messages: impl Iterator<Item = &'a Prepared>) -> Option<(Prepared, Route)> {
+        let (_, route) = self.lent.as_ref().filter(|(_, route)| self.is_free() && route.compresses())?;
+        messages.find(|message| message.frame_at_hand(*route).is_none()).map(|message| (message.clone(), *route))
+    }
+
     /// Writes messages, and tells how many of them the socket has taken, the last maybe in part. What is wrong when it takes nothing is for the
     /// driver to act on.
     pub(crate) fn write<'a>(&mut self, messages: impl Iterator<Item = &'a Prepared>) -> usize {
         let Some((socket, route)) = self.lent.as_ref().filter(|_| self.failure.is_none() && self.past.rest.is_empty()) else { return 0 };
-        let mut frames = messages.map(|message| message.frame(*route));
+        let mut frames = messages.map_while(|message| message.frame_at_hand(*route));
         let Some(first) = frames.next() else { return 0 };
         match frames.next() {
             None => {

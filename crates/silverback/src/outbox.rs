@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Prepared, Route, Written};
 
 use crate::batch::{Batch, Content};
 use crate::bypass::{Bypass, Returned, Socket};
@@ -65,7 +65,7 @@ pub(crate) struct Outbox {
 }
 
 /// So many messages are written past the driver at once.
-const MOST_PAST: usize = 16;
+pub(crate) const MOST_PAST: usize = 16;
 
 /// No transport comes so far.
 const UNKNOWN: u64 = u64::MAX;
@@ -406,10 +406,15 @@ impl Outbox {
 
 // The flusher's side.
 impl Outbox {
-    /// Writes the next prepared messages past the driver, if it sleeps. What is left then is for the driver.
-    pub(crate) fn pass(&mut self, later: &mut Later) {
-        let Some(bypass) = &mut self.bypass else { return };
+    /// Writes the next prepared messages past the driver, if it sleeps. What is left then is for the driver. Or gives one of them, and does
+    /// nothing before that is compressed.
+    pub(crate) fn pass(&mut self, later: &mut Later) -> Option<(Prepared, Route)> {
+        let bypass = self.bypass.as_mut()?;
         bypass.unlist();
+        let unready = bypass.unready(self.items.prepared().take(MOST_PAST));
+        if unready.is_some() {
+            return unready;
+        }
         let count = bypass.write(self.items.prepared().take(MOST_PAST));
         // Dropped here: a prepared message is made of nothing but our own.
         for content in (0..count).map_while(|_| self.items.pop()) {
@@ -427,6 +432,7 @@ impl Outbox {
             true => self.items.give_back(),
             false => self.stir(later),
         }
+        None
     }
 
     /// Leaves what is queued to the driver after all.

@@ -205,13 +205,15 @@ async fn a_part_of_a_message_lets_no_fan_out_in() {
 #[tokio::test]
 async fn a_fan_out_is_compressed_where_that_was_agreed_on() {
     let text = "again and again ".repeat(100);
-    for options in [Deflate::default(), Deflate::default().context_takeover(Budget::new(1 << 20))] {
+    for (options, is_past) in [(Deflate::default(), true), (Deflate::default().context_takeover(Budget::new(1 << 20)), false)] {
         let dialer = Dialer::builder().deflate(options.clone()).build().unwrap();
         let mut listener = listener(Upgrader::builder().deflate(options), dialer).await.warmed().await;
+        let before = listener.polls.load(Ordering::Relaxed);
         for _ in 0..10 {
             listener.tx.try_send(Prepared::new(text.as_str())).unwrap();
             assert_eq!(listener.recv_text().await, text);
         }
+        assert_eq!(listener.polls.load(Ordering::Relaxed) == before, is_past, "context takeover needs the driver");
         let (report, _) = tokio::join!(listener.tx.close(CloseCode::NORMAL, ""), listener.client.recv());
         assert!(report.outgoing.bytes < 2000, "{} bytes", report.outgoing.bytes);
     }

@@ -1,6 +1,6 @@
 //! One message for many receivers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 
 use bytes::{Bytes, BytesMut};
 
@@ -80,6 +80,16 @@ impl Prepared {
         });
         known.push((kind, compressed.clone()));
         compressed
+    }
+
+    /// The same without waiting: `None` where it is not known yet.
+    pub(crate) fn compressed_at_hand(&self, kind: Kind) -> Option<Option<Compressed>> {
+        let known = match self.0.compressed.try_lock() {
+            Ok(known) => known,
+            Err(TryLockError::Poisoned(known)) => known.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        known.iter().find(|(other, _)| *other == kind).map(|(_, compressed)| compressed.clone())
     }
 }
 

@@ -281,6 +281,30 @@ fn what_was_prepared_is_the_same_bytes_for_all_servers() {
     assert!(frames[0].len() < 1000);
 }
 
+#[test]
+fn what_goes_past_a_connection_is_what_it_would_send_itself() {
+    for threshold in [0, 1, 99, 100, 101] {
+        let mut life = life(&plain().threshold(threshold));
+        let route = life.connection.route().unwrap();
+        for message in [
+            Message::text(""),
+            "short".into(),
+            "a".repeat(99).into(),
+            "a".repeat(100).into(),
+            Message::binary((0..=255).collect::<Vec<_>>()),
+        ] {
+            let prepared = Prepared::new(message.clone());
+            let needs_compression = message.len() >= threshold.max(1);
+            assert_eq!(prepared.frame_at_hand(route).is_none(), needs_compression, "{} bytes of {threshold}", message.len());
+            let frame = prepared.frame(route);
+            assert_eq!(prepared.frame_at_hand(route).as_ref(), Some(&frame));
+            life.connection.send_prepared(&prepared).unwrap();
+            assert_eq!(life.write_all(), frame);
+        }
+    }
+    assert_eq!(life(&takeover()).connection.route(), None);
+}
+
 fn settings() -> impl Strategy<Value = Options> {
     (any::<bool>(), any::<bool>(), 9..=15u8, 9..=15u8, 1..=9u8, 0..100usize).prop_map(
         |(server, client, server_bits, client_bits, level, threshold)| {

@@ -64,10 +64,30 @@ impl Connection {
 }
 
 impl Prepared {
-    /// The frame that goes out by this route.
+    /// The frame that goes out by this route. The first that has to be compressed takes as long as that does.
     pub fn frame(&self, route: Route) -> Bytes {
-        let compression = route.compression.filter(|(_, threshold)| self.message().len() >= *threshold);
-        let compressed = compression.and_then(|(kind, _)| self.compressed(kind));
+        let compressed = route.compression_of(self).and_then(|kind| self.compressed(kind));
         compressed.map_or_else(|| self.plain().clone(), |compressed| compressed.frame)
+    }
+
+    /// The same, if nothing is to be waited for: `None` while it is not compressed yet, and when somebody else is just about to look.
+    pub fn frame_at_hand(&self, route: Route) -> Option<Bytes> {
+        let compressed = match route.compression_of(self) {
+            Some(kind) => self.compressed_at_hand(kind)?,
+            None => None,
+        };
+        Some(compressed.map_or_else(|| self.plain().clone(), |compressed| compressed.frame))
+    }
+}
+
+impl Route {
+    /// Whether some messages are compressed.
+    pub fn compresses(self) -> bool {
+        self.compression.is_some()
+    }
+
+    fn compression_of(self, prepared: &Prepared) -> Option<Kind> {
+        let (kind, threshold) = self.compression?;
+        (prepared.message().len() >= threshold).then_some(kind)
     }
 }
