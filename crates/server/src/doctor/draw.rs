@@ -124,7 +124,7 @@ impl Drawing {
             }
             if !is_chosen {
                 let others: Vec<_> = Proxy::ALL.iter().filter(|proxy| !shown.contains(proxy)).map(|proxy| proxy.id()).collect();
-                let lead = if shown.is_empty() { "The lines to change" } else { "Others" };
+                let lead = if shown.is_empty() { "Behind a proxy? Its lines to change" } else { "Others" };
                 text.push('\n');
                 for line in wrapped(&format!("{lead}: --for {}", others.join(", ")), WIDTH - 4) {
                     let _ = writeln!(text, "    {}", self.styled(Style::Dim, &line));
