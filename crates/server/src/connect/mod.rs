@@ -140,7 +140,7 @@ pub(crate) async fn connect(arguments: Connect) -> Result<(), Box<dyn Error>> {
     let (to_stop, stop) = mpsc::channel(4);
     let _signals = signals(to_stop.clone())?;
     let options = Options {
-        url: target.url,
+        url: target.url.into(),
         verbose,
         ping,
         reconnects: reconnect,
