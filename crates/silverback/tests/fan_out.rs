@@ -15,7 +15,7 @@ use silverback::{
     UpgraderBuilder, WebSocket,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -33,7 +33,11 @@ struct Listener {
 
 /// A connection over TCP whose handler receives what comes, on the runtime that this is called in.
 async fn listener(upgrader: UpgraderBuilder, dialer: Dialer) -> Listener {
-    let (mut server, client) = pair(upgrader, dialer).await;
+    listener_over(TcpSocket::new_v4().unwrap(), upgrader, dialer).await
+}
+
+async fn listener_over(socket: TcpSocket, upgrader: UpgraderBuilder, dialer: Dialer) -> Listener {
+    let (mut server, client) = pair(socket, upgrader, dialer).await;
     let (tx, polls) = (server.sender(), Arc::<AtomicUsize>::default());
     let counted = polls.clone();
     let running = tokio::spawn(server.run(|_, mut rx| async move {
@@ -52,8 +56,9 @@ async fn listener(upgrader: UpgraderBuilder, dialer: Dialer) -> Listener {
 }
 
 /// Both ends of a connection over TCP, the server's first.
-async fn pair(upgrader: UpgraderBuilder, dialer: Dialer) -> (WebSocket, WebSocket) {
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+async fn pair(socket: TcpSocket, upgrader: UpgraderBuilder, dialer: Dialer) -> (WebSocket, WebSocket) {
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let socket = socket.listen(1).unwrap();
     let connecting = TcpStream::connect(socket.local_addr().unwrap());
     let (accepted, connected) = tokio::join!(socket.accept(), connecting);
     let upgrader = upgrader.build();
@@ -255,7 +260,7 @@ fn a_connection_that_moves_to_another_runtime_leaves_nothing_to_the_one_it_came_
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (home, elsewhere) = (runtime(), runtime());
     let (tx, _rx, mut drive, mut client) = home.block_on(async {
-        let (server, client) = pair(Upgrader::builder(), Dialer::default()).await;
+        let (server, client) = pair(TcpSocket::new_v4().unwrap(), Upgrader::builder(), Dialer::default()).await;
         let (tx, rx, drive) = server.split();
         (tx, rx, drive, client)
     });
@@ -335,4 +340,44 @@ async fn scripted() -> Scripted {
         head.push(timeout(PATIENCE, peer.read_u8()).await.unwrap().unwrap());
     }
     Scripted { tx, peer, running }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_sent_to_a_slow_peer_arrives_in_order_and_is_counted() {
+    for round in 0..4_usize {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_send_buffer_size(4096).unwrap(); // so that most frames are taken in part
+        let mut listener = listener_over(socket, Upgrader::builder(), Dialer::default()).await.warmed().await;
+        let tx = listener.tx.clone();
+        let sending = tokio::spawn(async move {
+            for number in 0..300_usize {
+                let text = format!("{number}:{}", "x".repeat((number * 7919 + round) % 5000 * usize::from(number % 3 == 0)));
+                match (number + round) % 7 {
+                    0 => {
+                        let mut message = tx.write_text().await.unwrap();
+                        message.write(text).await.unwrap();
+                        message.finish().await.unwrap();
+                    }
+                    1 => tx.send(text).await.unwrap(),
+                    _ => tx.send(Prepared::new(text)).await.unwrap(),
+                }
+                match (number + round) % 11 {
+                    0 => assert!(timeout(PATIENCE, tx.flush()).await.unwrap()),
+                    1 | 5 => tokio::task::yield_now().await,
+                    _ => {}
+                }
+            }
+            tx.close(CloseCode::NORMAL, "").await
+        });
+        for number in 0..300_usize {
+            if number % 10 == 0 {
+                listener.client.send("wakes the driver").await.unwrap();
+            }
+            assert!(listener.recv_text().await.starts_with(&format!("{number}:")));
+        }
+        assert_eq!(timeout(PATIENCE, listener.client.recv()).await.unwrap(), None);
+        let report = timeout(PATIENCE, sending).await.unwrap().unwrap();
+        assert!(report.is_clean(), "{report}");
+        assert_eq!((report.outgoing.messages, report.unsent.messages), (302, 0), "{report}");
+    }
 }
