@@ -344,14 +344,14 @@ async fn scripted() -> Scripted {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_sent_to_a_slow_peer_arrives_in_order_and_is_counted() {
-    for round in 0..4_usize {
+    for round in 0..2_usize {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.set_send_buffer_size(4096).unwrap(); // so that most frames are taken in part
+        socket.set_send_buffer_size(4096).unwrap(); // so that long frames are taken in part
         let mut listener = listener_over(socket, Upgrader::builder(), Dialer::default()).await.warmed().await;
         let tx = listener.tx.clone();
         let sending = tokio::spawn(async move {
-            for number in 0..300_usize {
-                let text = format!("{number}:{}", "x".repeat((number * 7919 + round) % 5000 * usize::from(number % 3 == 0)));
+            for number in 0..40_usize {
+                let text = format!("{number}:{}", "x".repeat((number * 7919 + round) % 200_000 * usize::from(number % 3 == 0)));
                 match (number + round) % 7 {
                     0 => {
                         let mut message = tx.write_text().await.unwrap();
@@ -369,7 +369,7 @@ async fn whatever_is_sent_to_a_slow_peer_arrives_in_order_and_is_counted() {
             }
             tx.close(CloseCode::NORMAL, "").await
         });
-        for number in 0..300_usize {
+        for number in 0..40_usize {
             if number % 10 == 0 {
                 listener.client.send("wakes the driver").await.unwrap();
             }
@@ -378,6 +378,6 @@ async fn whatever_is_sent_to_a_slow_peer_arrives_in_order_and_is_counted() {
         assert_eq!(timeout(PATIENCE, listener.client.recv()).await.unwrap(), None);
         let report = timeout(PATIENCE, sending).await.unwrap().unwrap();
         assert!(report.is_clean(), "{report}");
-        assert_eq!((report.outgoing.messages, report.unsent.messages), (302, 0), "{report}");
+        assert_eq!((report.outgoing.messages, report.unsent.messages), (42, 0), "{report}");
     }
 }
