@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// What is asked of each page: labels, names, ids, contrast, the order of headings, landmarks.
+/// What is asked of each page: labels, names, ids, contrast, the order of headings, landmarks. Colours that are on their way to others are waited for.
 const AUDIT: &str = "
     const done = arguments[arguments.length - 1];
     const only = { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] };
-    axe.run(document, only).then(
+    const onTheirWay = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    Promise.allSettled(onTheirWay.map(({ finished }) => finished)).then(() => axe.run(document, only)).then(
       ({ violations }) => done(violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) =>
         `${id} at ${target.join(' ')}: ${failureSummary.replaceAll('\\n', ' ')}`))),
       (error) => done([String(error)]),
