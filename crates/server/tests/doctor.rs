@@ -326,6 +326,13 @@ fn one_that_closes_after_the_handshake_is_named() {
 }
 
 #[test]
+fn one_that_talks_without_end_and_answers_no_ping_is_named_within_the_bound() {
+    let message = [&[0x82, 126, 4, 0][..], &[b'x'; 1024]].concat().repeat(64);
+    let talkative = websocket(move |mut stream| while stream.write_all(&message).is_ok() {});
+    finds_at("ping-not-answered", talkative, &["--timeout", "300ms"]);
+}
+
+#[test]
 fn one_that_answers_no_ping_or_no_close_is_named() {
     let deaf = websocket(|mut stream| while frame(&mut stream).is_some() {});
     finds_at("ping-not-answered", deaf, &["--timeout", "1s"]);
