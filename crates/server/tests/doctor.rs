@@ -218,6 +218,17 @@ fn secrets_are_shown_to_nobody() {
 }
 
 #[test]
+fn an_answer_that_repeats_a_secret_does_not_bring_it_into_the_report() {
+    let parrot = serving(|mut stream| {
+        let Some(head) = head(&mut stream) else { return };
+        let _ = stream.write_all(&[&b"HTTP/1.1 404 Not Found\r\n\r\nCannot "[..], &head].concat());
+    });
+    let url = format!("ws://{parrot}/ws?token=hidden-in-the-query");
+    let json = finds("path-not-found", &url, &["--token", "hidden-in-a-header", "-H", "Cookie: a=hidden-in-a-cookie"]);
+    assert!(stage(&json, "handshake").1.contains("404") && !json.to_string().contains("hidden"), "{json:#}");
+}
+
+#[test]
 fn what_a_request_looked_like_is_told_to_whoever_asks_and_secrets_are_masked() {
     let server = server();
     let asked = Request::new("GET", "/ws?token=secret").header("Silverback-Doctor", "1").header("Cookie", "a=secret").bearer("secret");
