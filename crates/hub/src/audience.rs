@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::member::Member;
 use crate::request::{Answer, NotAcknowledged, Request};
 use crate::timeline::Asked;
 use crate::{SessionId, SessionInfo, meter};
+
+/// So many sessions are looked at in one go before anything is queued for them.
+const TOGETHER: usize = 16;
 
 /// Those whom something is for, found anew by each call: [`Hub::user`](crate::Hub::user), [`users`](crate::Hub::users),
 /// [`everyone`](crate::Hub::everyone), [`with_attribute`](crate::Hub::with_attribute), [`session`](crate::Hub::session).
@@ -75,11 +79,18 @@ impl<'a> Audience<'a> {
             message => message,
         };
         let mut delivery = Delivery { sessions: members.len(), ..Delivery::default() };
-        for member in members {
-            match member.offer(message.clone(), overflow.clone()) {
-                Ok(_) => delivery.queued += 1,
-                Err(TrySendError::Full(_)) => delivery.dropped += 1,
-                Err(TrySendError::Closed(_)) => delivery.refused += 1,
+        let mut members = members.into_iter();
+        while !members.as_slice().is_empty() {
+            // Memory is what is waited for most: asked for together, it comes together.
+            members.as_slice().iter().take(TOGETHER).for_each(|member| {
+                black_box(member.sender().round_trip());
+            });
+            for member in members.by_ref().take(TOGETHER) {
+                match member.offer(message.clone(), overflow.clone()) {
+                    Ok(_) => delivery.queued += 1,
+                    Err(TrySendError::Full(_)) => delivery.dropped += 1,
+                    Err(TrySendError::Closed(_)) => delivery.refused += 1,
+                }
             }
         }
         meter::delivered(&delivery);

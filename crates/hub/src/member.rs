@@ -12,10 +12,11 @@ use crate::timeline::{Asked, End, Moments, Timeline};
 
 /// What the registry holds of a session.
 #[derive(Debug)]
+#[repr(C)] // a fan-out needs the sender, which is in front, and nothing else
 pub(crate) struct Member {
+    sender: Sender,
     pub(crate) info: Arc<SessionInfo>,
     pub(crate) pending: Pending,
-    sender: Sender,
     life: Mutex<Life>,
 }
 

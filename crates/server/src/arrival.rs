@@ -5,9 +5,7 @@
 //! made of it; values are shown of headers that are harmless and matter, of all others only that they are there.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Request, Version};
 use serde_json::{Map, Value, json};
 

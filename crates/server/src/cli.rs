@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::error::{ContextKind, ContextValue};
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
 use crate::config::{self, Flag, Layers};
@@ -19,7 +19,7 @@ use crate::listening::{Address, Addresses, Inherited};
 use crate::serve::Start;
 use crate::traces::Traces;
 use crate::why::{self, About};
-use crate::{auth, echo, log, process, serve};
+use crate::{auth, echo, log, process, serve, wrapped};
 
 #[derive(Debug, Parser)]
 #[command(name = "silverback", version, about = "Holds WebSocket connections, knows who is connected, and says why when they are not")]
@@ -108,9 +108,10 @@ struct Token {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("whose").required(true).args(["user", "session"])))]
 struct Why {
     /// The user whose sessions are meant
-    #[arg(long, conflicts_with = "session", required_unless_present = "session")]
+    #[arg(long)]
     user: Option<String>,
     /// The session that is meant, by its id
     #[arg(long, value_name = "ID")]
@@ -132,10 +133,10 @@ pub fn main() -> ExitCode {
     match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("silverback: {error}");
+            eprintln!("{}", wrapped::for_stderr(&format!("silverback: {error}")));
             let mut source = error.source();
             while let Some(cause) = source {
-                eprintln!("  because: {cause}");
+                eprintln!("{}", wrapped::for_stderr(&format!("  because: {cause}")));
                 source = cause.source();
             }
             ExitCode::FAILURE

@@ -60,5 +60,6 @@ mod traces;
 mod traffic;
 mod welcome;
 mod why;
+mod wrapped;
 
 pub use cli::main;

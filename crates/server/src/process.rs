@@ -52,8 +52,8 @@ mod tests {
 
     #[test]
     fn a_command_ends_though_something_that_cannot_be_stopped_goes_on() {
-        let (end, ending) = mpsc::channel();
-        let (tell, told) = mpsc::channel();
+        let (end, ending) = mpsc::sync_channel(1);
+        let (tell, told) = mpsc::sync_channel(1);
         block_on(async {
             tokio::task::spawn_blocking(move || tell.send(ending.recv_timeout(Duration::from_secs(20)).is_ok()));
         })

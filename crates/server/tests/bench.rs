@@ -204,7 +204,7 @@ fn what_cannot_be_done_is_said_before_it_is_tried() {
     for (arguments, part) in [
         (&["bench", "ws://127.0.0.1:1", "--rate", "1", "--total-rate", "1"][..], "cannot be used with"),
         (&["bench", "ws://127.0.0.1:1", "--api", "http://127.0.0.1:1", "--users", "1"], "add --mode push"),
-        (&["bench", "127.0.0.1:1"], "the address"),
+        (&["bench", "127.0.0.1:1"], "this is no address"),
         (&["bench", "ws://127.0.0.1:1", "--payload", "much"], "write a size"),
         (&["bench", "ws://127.0.0.1:1", "--users", "2"], "set SILVERBACK_AUTH_SECRET"),
         (&["bench", "ws://127.0.0.1:1", "--html", "/nowhere/report.html"], "cannot be written to /nowhere/report.html"),

@@ -4,7 +4,7 @@
 mod client;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -98,9 +98,12 @@ fn pong(stream: &mut TcpStream, payload: &[u8]) {
     let _ = stream.write_all(payload);
 }
 
+/// Ends so that no reset eats the Close: what comes meanwhile is read to its end.
 fn close(stream: &mut TcpStream, code: u16) {
-    let _ = stream.write_all(&[0x88, 2]);
-    let _ = stream.write_all(&code.to_be_bytes());
+    let [high, low] = code.to_be_bytes();
+    let _ = stream.write_all(&[0x88, 2, high, low]);
+    let _ = stream.shutdown(Shutdown::Write);
+    while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
 }
 
 /// Answers pings and Close; `message` says what becomes of a message.

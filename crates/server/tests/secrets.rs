@@ -198,9 +198,7 @@ fn what_cannot_be_read_of_a_command_line_is_not_repeated_where_it_may_be_a_secre
     let (token, header) = (format!("{MARK}\n{MARK}"), format!("Authorization Bearer {MARK}"));
     let api = format!("http://user:{MARK}@127.0.0.1:1/");
     let bench = ["bench", "ws://127.0.0.1:1/", "--mode", "push", "--users", "1", "--api", &api];
-    for arguments in
-        [&["doctor", "ws://127.0.0.1:1/", "--token", &token][..], &["connect", "ws://127.0.0.1:1/", "-H", &header], &bench]
-    {
+    for arguments in [&["doctor", "ws://127.0.0.1:1/", "--token", &token][..], &["connect", "ws://127.0.0.1:1/", "-H", &header], &bench] {
         let run = run(CONFIGURED, arguments);
         assert!(!run.is_good && !run.stderr.is_empty() && !run.stderr.contains(MARK), "{arguments:?}: {}", run.stderr);
     }
@@ -209,7 +207,7 @@ fn what_cannot_be_read_of_a_command_line_is_not_repeated_where_it_may_be_a_secre
 /// Answers each request with this, and tells of its head.
 fn answering(answer: String) -> (SocketAddr, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, (tell, told)) = (listener.local_addr().unwrap(), mpsc::channel());
+    let (address, (tell, told)) = (listener.local_addr().unwrap(), mpsc::sync_channel(16));
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (mut stream, mut head) = (stream.unwrap(), Vec::new());

@@ -41,6 +41,8 @@ pub(crate) struct Driver {
     reads_left: u32,
     parked: Parked,
     is_paused: bool,
+    /// Nothing is sent but by the queue: while this sleeps, others may write what is in it.
+    is_lender: bool,
     /// When a close that waits behind queued messages is done in front of them.
     close_by: Option<Instant>,
     end: EndNotice,
@@ -90,6 +92,7 @@ impl Driver {
             reads_left: READS,
             parked: Parked::default(),
             is_paused: false,
+            is_lender: false,
             close_by: None,
             end: EndNotice::NotGiven,
         }
@@ -121,8 +124,10 @@ impl Driver {
         }
     }
 
-    pub(crate) fn announce_end(&mut self) {
+    /// From here on it is driven for handles that are elsewhere.
+    pub(crate) fn serve_handles(&mut self) {
         self.end = EndNotice::ToBeGiven;
+        self.is_lender = true;
     }
 
     pub(crate) fn report(&self) -> Option<&Arc<CloseReport>> {
@@ -161,12 +166,24 @@ impl Driver {
 
     /// To be called whenever a task begins to poll: what it is woken by is to be looked at, and is to wake this task from now on.
     pub(crate) fn begin_poll(&mut self, cx: &Context<'_>) {
-        let parked = std::mem::take(&mut self.parked);
-        if let Some(shared) = self.shared.as_ref().filter(|_| parked.is_asleep) {
-            shared.rise();
-        }
+        self.rise();
         if let Some(Poll::Ready(frame)) = self.membership.as_ref().map(|membership| membership.poll_order(cx)) {
             self.close(frame, "drained");
+        }
+    }
+
+    #[inline]
+    fn rise(&mut self) {
+        if std::mem::take(&mut self.parked).is_asleep {
+            self.take_back();
+        }
+    }
+
+    /// What was lent while this slept.
+    fn take_back(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        if let (Some(socket), Some(link)) = (shared.rise(&mut self.connection), &mut self.link) {
+            link.give_back(socket);
         }
     }
 
@@ -235,9 +252,18 @@ impl Driver {
 
     /// Lets queued messages wake `cx`. `false` when there is work now.
     pub(crate) fn park(&mut self, cx: &Context<'_>) -> bool {
-        self.parked.is_asleep = self.end != EndNotice::Given
-            && self.shared.as_ref().is_none_or(|shared| shared.park_for_outbox(&self.connection, WRITE_AHEAD, self.close_by.is_some(), cx));
-        self.parked.is_asleep
+        if self.end == EndNotice::Given {
+            return false;
+        }
+        let (connection, link) = (&self.connection, self.link.as_mut().filter(|_| self.is_lender));
+        let socket = || link.and_then(|link| link.lend(connection));
+        let is_close_noted = self.close_by.is_some();
+        let is_asleep = match &self.shared {
+            Some(shared) => shared.park_for_outbox(connection, WRITE_AHEAD, is_close_noted, socket, cx),
+            None => true,
+        };
+        self.parked.is_asleep = is_asleep;
+        is_asleep
     }
 
     /// Writes what waits and the transport takes.
@@ -369,6 +395,7 @@ impl Drop for Driver {
         if self.report.is_some() {
             return;
         }
+        self.rise();
         let now = now();
         self.connection.close_because(CloseFrame::new(CloseCode::GOING_AWAY, "the connection was dropped"), "dropped here", now);
         if let Some(link) = &mut self.link {

@@ -1,8 +1,10 @@
 //! What a critical section leaves to be done when its lock is released.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use crate::batch::Content;
+use crate::flusher::Flusher;
 
 /// Wakers and messages that come out of a critical section. Waking or dropping them runs code of others, which must not find the lock taken;
 /// so it is done when this is dropped. Most sections leave nothing, and it costs them nothing.
@@ -17,6 +19,7 @@ pub(crate) struct Later {
 struct More {
     wake: Vec<Waker>,
     messages: Vec<Content>,
+    flusher: Option<Arc<Flusher>>,
 }
 
 impl Later {
@@ -42,6 +45,11 @@ impl Later {
         }
     }
 
+    /// A flusher has its first connection.
+    pub(crate) fn serve(&mut self, flusher: Arc<Flusher>) {
+        self.more.get_or_insert_default().flusher = Some(flusher);
+    }
+
     pub(crate) fn drop_message(&mut self, message: Content) {
         self.more.get_or_insert_default().messages.push(message);
     }
@@ -55,6 +63,7 @@ impl Drop for Later {
         }
         if let Some(more) = self.more.take() {
             more.wake.into_iter().for_each(Waker::wake);
+            more.flusher.into_iter().for_each(Flusher::serve);
         }
     }
 }

@@ -49,16 +49,19 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod batch;
+mod bypass;
 #[cfg(feature = "client")]
 pub mod dialer;
 mod drain;
 mod drive;
 mod driver;
+mod flusher;
 mod gather;
 mod handshake;
 #[cfg(feature = "hyper")]
 mod hyper;
 mod inbox;
+mod items;
 #[cfg(feature = "json")]
 mod json;
 mod later;

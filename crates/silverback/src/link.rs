@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use silverback_wire::{Connection, Transmit, TransportEnd};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
+use crate::bypass::Socket;
 use crate::driver::now;
 use crate::transport::Transport;
 
@@ -54,6 +55,25 @@ impl Link {
     /// Whether the kernel has all that the transport has taken.
     pub(crate) fn is_flushed(&self) -> bool {
         !self.is_unflushed && self.write_failure.is_none()
+    }
+
+    /// Gives the socket away, if it is one that can be written to by others, and nothing is to be written or has gone wrong.
+    pub(crate) fn lend(&mut self, connection: &Connection) -> Option<Socket> {
+        let is_at_rest = self.has_written(connection) && self.shutdown == Shutdown::NotAsked;
+        let (true, Transport::Tcp(_)) = (is_at_rest, &self.transport) else { return None };
+        match std::mem::replace(&mut self.transport, Transport::Lent) {
+            Transport::Tcp(stream) => Some(Socket::Tcp(stream)),
+            _ => None,
+        }
+    }
+
+    /// The socket that was lent.
+    pub(crate) fn give_back(&mut self, socket: Socket) {
+        match socket {
+            Socket::Tcp(stream) => self.transport = Transport::Tcp(stream),
+            #[cfg(all(test, silverback_loom))]
+            Socket::Modelled(_) => {}
+        }
     }
 
     pub(crate) fn has_written(&self, connection: &Connection) -> bool {

@@ -3,7 +3,7 @@
 //! This is plain data under one lock. What is to be woken or dropped is left to [`Later`].
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -11,58 +11,61 @@ use std::time::Instant;
 use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
 
 use crate::batch::{Batch, Content};
+use crate::bypass::{Bypass, Socket};
+use crate::items::Items;
 use crate::later::Later;
 use crate::outgoing::{Offered, Outgoing, Overflow};
 use crate::parking::Parking;
 use crate::queue::{QueueFill, QueueLimits};
-use crate::spare::Spare as _;
 use crate::waiters::{Place, Waiters};
 
 #[derive(Debug)]
+#[repr(C)] // a fan-out to ten thousand waits for memory: what a delivery touches lies together, the rest behind it
 pub(crate) struct Outbox {
-    limits: QueueLimits,
-    items: VecDeque<Item>,
     /// Bytes of payload in `items`.
     bytes: usize,
     /// The most that they ever were.
     peak: usize,
-    /// The next part of the message that is being sent in parts.
-    part: Option<Box<Part>>,
+    limits: QueueLimits,
+    /// Messages and further parts ever queued.
+    queued: u64,
+    items: Items,
+    close: Close,
+    /// For room in the queue. Who waits longest is served first, so that a large message is not overtaken for ever by small ones.
+    for_room: Waiters,
+    /// For what is queued while the driver sleeps.
+    bypass: Option<Box<Bypass>>,
+    driver: Parking,
+    is_bypass_wanted: bool,
+    is_stirred: bool,
     /// A message in parts is under way, and it is one of ours: a bare connection can send one too.
     is_inside: bool,
     /// Whoever sends a message in parts has given up in the middle of it.
     is_abandoned: bool,
-    close: Close,
-    /// Messages and further parts ever queued, and those of them that are with the kernel.
-    queued: u64,
-    written: u64,
-    /// So many of them will be when the transport has taken everything up to this byte, or [`UNKNOWN`] while they are being encoded.
-    milestone: Option<(u64, u64)>,
-    /// Messages that were queued and made room for others.
-    dropped: u64,
-    driver: Parking,
-    is_stirred: bool,
     /// Somebody waits for what was queued to be with the kernel, and the driver does not know yet.
     is_flush_new: bool,
-    senders: usize,
     /// The connection is to close when no handle is left.
     closes_with_handles: bool,
     is_receiver_gone: bool,
-    /// For room in the queue. Who waits longest is served first, so that a large message is not overtaken for ever by small ones.
-    for_room: Waiters,
-    /// For the next part to be taken.
-    for_part: Waiters,
+    /// Those of `queued` that are with the kernel.
+    written: u64,
+    /// So many of them will be when the transport has taken everything up to this byte, or [`UNKNOWN`] while they are being encoded.
+    milestone: Option<(NonZeroU64, u64)>,
     /// For what was queued to be with the kernel.
     for_written: Waiters,
+    /// The next part of the message that is being sent in parts.
+    part: Option<Box<Part>>,
+    /// For the next part to be taken.
+    for_part: Waiters,
+    /// Messages that were queued and made room for others.
+    dropped: u64,
+    senders: usize,
     /// For the end.
     for_end: Waiters,
 }
 
-#[derive(Debug)]
-pub(crate) struct Item {
-    content: Content,
-    key: Option<Arc<str>>,
-}
+/// So many messages are written past the driver at once.
+const MOST_PAST: usize = 16;
 
 /// No transport comes so far.
 const UNKNOWN: u64 = u64::MAX;
@@ -89,7 +92,7 @@ impl Outbox {
     pub(crate) fn new(limits: QueueLimits) -> Self {
         Self {
             limits,
-            items: VecDeque::new(),
+            items: Items::default(),
             bytes: 0,
             peak: 0,
             part: None,
@@ -101,6 +104,8 @@ impl Outbox {
             milestone: None,
             dropped: 0,
             driver: Parking::default(),
+            bypass: None,
+            is_bypass_wanted: false,
             is_stirred: false,
             is_flush_new: false,
             senders: 0,
@@ -164,7 +169,7 @@ impl Outbox {
         }
         let length = outgoing.message().len();
         let key = if let Overflow::KeepLatest(key) = &overflow { Some(key.clone()) } else { None };
-        if let Some(at) = self.items.iter().position(|item| key.is_some() && item.key == key) {
+        if let Some(at) = key.as_ref().and_then(|key| self.items.with_key(key)) {
             return self.replace(at, outgoing, later);
         }
         // Whoever waits for room comes first, but for those who make their own.
@@ -188,12 +193,14 @@ impl Outbox {
 
     /// Puts a newer message in the place of the one at `at`, if the bound in bytes allows it.
     fn replace(&mut self, at: usize, outgoing: Outgoing, later: &mut Later) -> Result<Offered, Rejected> {
-        let bytes = self.bytes - self.items[at].content.len() + outgoing.message().len();
+        let is_alone = self.items.len() == 1;
+        let Some(content) = self.items.content(at) else { return Err(Rejected::Full(outgoing.into_message())) };
+        let bytes = self.bytes - content.len() + outgoing.message().len();
         self.dropped += 1; // one of the two
-        if bytes > self.limits.bytes && self.items.len() > 1 {
+        if bytes > self.limits.bytes && !is_alone {
             return Err(Rejected::Full(outgoing.into_message()));
         }
-        later.drop_message(std::mem::replace(&mut self.items[at].content, Content::Whole(outgoing)));
+        later.drop_message(std::mem::replace(content, Content::Whole(outgoing)));
         self.bytes = bytes;
         self.peak = self.peak.max(bytes);
         self.wake_next(later);
@@ -202,20 +209,20 @@ impl Outbox {
 
     /// Whether dropping every whole message makes room for one of this length. The first part of a message is not dropped.
     fn can_displace_for(&self, length: usize) -> bool {
-        let first_part = self.items.iter().find(|item| matches!(item.content, Content::FirstPart(_)));
-        first_part.is_none_or(|item| self.limits.messages > 1 && item.content.len().saturating_add(length) <= self.limits.bytes)
+        let first_part = self.items.first_part();
+        first_part.is_none_or(|(_, first)| self.limits.messages > 1 && first.saturating_add(length) <= self.limits.bytes)
     }
 
     /// Drops the oldest messages until there is room for one of this length, and tells how many.
     fn displace_for(&mut self, length: usize, later: &mut Later) -> usize {
         let mut displaced = 0;
         while !self.has_room(length)
-            && let Some(at) = self.items.iter().position(|item| matches!(item.content, Content::Whole(_)))
+            && let Some(at) = self.items.first_whole()
             && let Some(oldest) = self.items.remove(at)
         {
-            self.bytes -= oldest.content.len();
+            self.bytes -= oldest.len();
             displaced += 1;
-            later.drop_message(oldest.content);
+            later.drop_message(oldest);
         }
         self.dropped += displaced as u64;
         displaced
@@ -253,10 +260,11 @@ impl Outbox {
     /// Gives up a message in the middle. As long as nothing of it is on its way, it is as if it had never begun; after that only the end of the
     /// connection can end it (RFC 6455, 5.4 has no other way).
     pub(crate) fn abandon_message(&mut self, later: &mut Later) {
-        let begun = self.items.iter().position(|item| matches!(item.content, Content::FirstPart(_)));
-        if let Some(item) = begun.and_then(|at| self.items.remove(at)) {
-            self.bytes -= item.content.len();
-            later.drop_message(item.content);
+        if let Some((at, _)) = self.items.first_part()
+            && let Some(content) = self.items.remove(at)
+        {
+            self.bytes -= content.len();
+            later.drop_message(content);
             if self.milestone.is_none() && self.items.is_empty() {
                 self.written = self.pulled(); // nothing that is on its way, or will be, can tell
                 self.for_written.wake_all(later);
@@ -348,18 +356,27 @@ impl Outbox {
     }
 
     fn has_part_room(&self) -> bool {
-        self.part.is_none() && !self.items.iter().any(|item| matches!(item.content, Content::FirstPart(_)))
+        self.part.is_none() && self.items.first_part().is_none()
     }
 
     fn insert(&mut self, content: Content, key: Option<Arc<str>>, later: &mut Later) {
         self.bytes += content.len();
         self.peak = self.peak.max(self.bytes);
         self.queued += 1;
-        if self.items.capacity() == 0 {
-            self.items = Item::queue();
+        let is_prepared = matches!(content, Content::Whole(Outgoing::Prepared(_)));
+        self.items.push(content, key);
+        if !is_prepared || !self.list(later) {
+            self.stir(later);
         }
-        self.items.push_back(Item { content, key });
-        self.stir(later);
+    }
+
+    /// Leaves a message for many to the flusher. `false` when the driver is to be woken for it.
+    fn list(&mut self, later: &mut Later) -> bool {
+        if !self.driver.is_asleep() {
+            return false;
+        }
+        self.is_bypass_wanted = true;
+        self.bypass.as_mut().is_some_and(|bypass| bypass.list(later))
     }
 
     /// There is work for the driver.
@@ -387,11 +404,73 @@ impl Outbox {
     }
 }
 
+// The flusher's side.
+impl Outbox {
+    /// Writes the next prepared messages past the driver, if it sleeps. What is left then is for the driver.
+    pub(crate) fn pass(&mut self, later: &mut Later) {
+        let Some(bypass) = &mut self.bypass else { return };
+        bypass.unlist();
+        let count = bypass.write(self.items.prepared().take(MOST_PAST));
+        // Dropped here: a prepared message is made of nothing but our own.
+        for content in (0..count).map_while(|_| self.items.pop()) {
+            self.bytes -= content.len();
+        }
+        let has_rest = bypass.has_rest();
+        if count > 0 {
+            let pulled = self.pulled();
+            self.written = pulled - u64::from(has_rest);
+            self.milestone = self.milestone_at(UNKNOWN).filter(|_| has_rest);
+            self.for_written.wake_all(later);
+            self.wake_for_room(later);
+        }
+        match self.items.is_empty() && !has_rest {
+            true => self.items.give_back(),
+            false => self.stir(later),
+        }
+    }
+
+    /// Leaves what is queued to the driver after all.
+    pub(crate) fn pass_over(&mut self, later: &mut Later) {
+        self.bypass.iter_mut().for_each(|bypass| bypass.unlist());
+        if !self.items.is_empty() {
+            self.stir(later);
+        }
+    }
+}
+
 // The driver's side.
 impl Outbox {
-    /// The driver is awake.
-    pub(crate) fn rise(&mut self) {
+    /// The driver is awake: it takes its socket back, if it had lent it, and learns what went past it.
+    pub(crate) fn rise(&mut self, connection: &mut Connection, later: &mut Later) -> Option<Socket> {
         self.driver.rise();
+        let (socket, past) = self.bypass.as_mut()?.take_back()?;
+        if past.messages > 0 {
+            connection.went_past(past);
+            self.pulled_until(connection.written().end, later);
+        }
+        self.is_stirred |= !self.items.is_empty(); // the flusher was to come
+        Some(socket)
+    }
+
+    /// The driver sleeps: until it rises, others may write past it, if anybody ever wanted to and it has nothing to write itself.
+    pub(crate) fn lend(
+        &mut self,
+        connection: &Connection,
+        bypass: impl FnOnce() -> Option<Bypass>,
+        socket: impl FnOnce() -> Option<Socket>,
+    ) {
+        if !self.is_bypass_wanted {
+            return; // as for most
+        }
+        let Some(route) = connection.route() else { return };
+        if self.bypass.is_none() {
+            self.bypass = bypass().map(Box::new);
+        }
+        if let Some(bypass) = &mut self.bypass
+            && let Some(socket) = socket()
+        {
+            bypass.lend(socket, route);
+        }
     }
 
     /// Takes what the connection can have next: as much as makes `room` bytes of payload full, and at most a batch. It is encoded outside the
@@ -407,7 +486,7 @@ impl Outbox {
             batch.push(content);
         }
         if !batch.is_empty() && self.milestone.is_none() {
-            self.milestone = Some((self.pulled(), UNKNOWN));
+            self.milestone = self.milestone_at(UNKNOWN);
         }
     }
 
@@ -423,23 +502,32 @@ impl Outbox {
         if connection.is_inside_message() && batch.is_empty() {
             return None; // a bare connection is in the middle of one
         }
-        let item = self.items.pop_front()?;
-        self.bytes -= item.content.len();
-        self.is_inside = matches!(item.content, Content::FirstPart(_));
-        Some(item.content)
+        let content = self.items.pop()?;
+        self.bytes -= content.len();
+        self.is_inside = matches!(content, Content::FirstPart(_));
+        Some(content)
     }
 
     /// Everything that was taken is encoded, and ends at byte `end` of all that is ever written.
     pub(crate) fn pulled_until(&mut self, end: u64, later: &mut Later) {
         if let Some((_, UNKNOWN)) = self.milestone {
-            self.milestone = Some((self.pulled(), end));
+            self.milestone = self.milestone_at(end);
         }
+        self.wake_for_room(later);
+    }
+
+    fn wake_for_room(&mut self, later: &mut Later) {
         if !self.is_closing() {
             self.wake_next(later);
-            if self.has_part_room() {
+            if !self.for_part.is_empty() && self.has_part_room() {
                 self.for_part.wake_all(later);
             }
         }
+    }
+
+    /// All that was taken so far ends at this byte.
+    fn milestone_at(&self, end: u64) -> Option<(NonZeroU64, u64)> {
+        NonZeroU64::new(self.pulled()).map(|pulled| (pulled, end))
     }
 
     /// When nothing more can be taken now: does the close, if one was asked for and its turn has come. Tells whether one has to wait behind
@@ -496,9 +584,9 @@ impl Outbox {
         if let Some((count, end)) = self.milestone
             && end <= written.taken
         {
-            self.written = count;
+            self.written = count.get();
             let pulled = self.pulled();
-            self.milestone = (pulled > self.written).then_some((pulled, written.end));
+            self.milestone = self.milestone_at(written.end).filter(|_| pulled > self.written);
             if written.taken == written.end {
                 (self.written, self.milestone) = (pulled, None);
             }
@@ -522,29 +610,26 @@ impl Outbox {
         if std::mem::take(&mut self.is_flush_new) {
             return false; // who waits for it may have nothing to wait for any more
         }
-        if self.items.is_empty() {
-            Item::keep(std::mem::take(&mut self.items)); // before sleeping, so that whoever is busy keeps it
-        }
+        self.items.give_back(); // before sleeping, so that whoever is busy keeps it
         later.drop_waker(self.driver.sleep(cx));
         true
     }
 
     /// The connection has ended. A handle that is kept must keep neither the task nor the messages. What waits here is added to what the report
     /// calls unsent.
-    pub(crate) fn end(&mut self, report: &mut CloseReport, later: &mut Later) {
+    #[must_use]
+    pub(crate) fn end(&mut self, report: &mut CloseReport, later: &mut Later) -> Option<Box<Bypass>> {
         self.close = Close::Done;
         report.unsent.messages += self.items.len() as u64;
         report.unsent.bytes += self.bytes as u64 + self.part.as_ref().map_or(0, |part| part.piece.len() as u64);
         self.bytes = 0;
-        for content in std::mem::take(&mut self.items)
-            .into_iter()
-            .map(|item| item.content)
-            .chain(self.part.take().map(|part| Content::FirstPart(*part)))
-        {
+        for content in self.items.take().chain(self.part.take().map(|part| Content::FirstPart(*part))) {
             later.drop_message(content);
         }
         later.drop_waker(std::mem::take(&mut self.driver).into_waker());
         self.turn_away(later);
+        self.is_bypass_wanted = false;
+        self.bypass.take() // to be dropped outside the lock
     }
 
     /// The report is there for those who wait for it.
@@ -556,5 +641,12 @@ impl Outbox {
     /// Messages, and parts after the first, that were moved into the connection or dropped.
     fn pulled(&self) -> u64 {
         self.queued - self.items.len() as u64 - u64::from(self.part.is_some())
+    }
+}
+
+#[cfg(all(test, silverback_loom))]
+impl Outbox {
+    pub(crate) fn with_bypass(&mut self, bypass: Bypass) {
+        (self.bypass, self.is_bypass_wanted) = (Some(Box::new(bypass)), true);
     }
 }

@@ -20,6 +20,10 @@ impl Parking {
         }
     }
 
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.is_asleep
+    }
+
     /// It is running.
     pub(crate) fn rise(&mut self) {
         self.is_asleep = false;

@@ -1,7 +1,7 @@
 //! What the driver of a connection shares with its handles: two bounded queues and the end.
 //!
 //! No lock is held while anything else runs: each critical section moves values, and what is to be woken or dropped is so afterwards
-//! ([`Later`]).
+//! ([`Later`]). One system call is made under a lock, which does not wait: a fan-out's write past a driver that sleeps ([`Bypass`]).
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -15,6 +15,8 @@ use silverback_wire::{CloseFrame, CloseReport, Connection, Message, Part, Writte
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::batch::{Batch, Content};
+use crate::bypass::{Bypass, Socket};
+use crate::flusher::Flusher;
 use crate::inbox::{Inbox, Room};
 use crate::later::Later;
 use crate::outbox::{Outbox, Rejected};
@@ -24,19 +26,20 @@ use crate::sync::{AtomicBool, Mutex, lock};
 use crate::waiters::Place;
 
 #[derive(Debug)]
+#[repr(C)] // in front, beside the counts of those who hold this, is what a fan-out touches
 pub(crate) struct Shared {
-    outbox: Mutex<Outbox>,
-    inbox: Mutex<Inbox>,
+    /// Of the last Ping that was answered, in microseconds; 0 is none.
+    round_trip: AtomicU32,
     /// The handles have left work in the outbox: the driver looks at this before it takes the lock, since mostly there is none. Set and
     /// cleared under the lock, under which the driver also looks before it sleeps.
     is_stirred: AtomicBool,
     /// Somebody waits for what was queued to be with the kernel.
     is_flush_awaited: AtomicBool,
+    outbox: Mutex<Outbox>,
+    inbox: Mutex<Inbox>,
     end: OnceLock<Arc<CloseReport>>,
     /// Whose turn it is to send a message in parts. Made when it is first needed.
     turn: OnceLock<Box<Semaphore>>,
-    /// Of the last Ping that was answered, in microseconds; 0 is none.
-    round_trip: AtomicU32,
 }
 
 impl Shared {
@@ -178,11 +181,24 @@ impl Shared {
     }
 }
 
+// The flusher's side.
+impl Shared {
+    /// Writes what waits for it past the driver, if it sleeps.
+    pub(crate) fn pass(&self) {
+        self.outbox(Outbox::pass);
+    }
+
+    /// Leaves what waits for it to the driver after all.
+    pub(crate) fn pass_over(&self) {
+        self.outbox(Outbox::pass_over);
+    }
+}
+
 // The driver's side.
 impl Shared {
-    /// The driver is awake: what is queued need not wake it.
-    pub(crate) fn rise(&self) {
-        lock(&self.outbox).rise();
+    /// The driver is awake: what is queued need not wake it. It gets back what it had lent.
+    pub(crate) fn rise(&self, connection: &mut Connection) -> Option<Socket> {
+        self.outbox(|outbox, later| outbox.rise(connection, later))
     }
 
     /// Moves queued messages into the connection until `most` bytes wait there, and then the close, if one was asked for. Tells whether
@@ -233,9 +249,23 @@ impl Shared {
         }
     }
 
-    /// Prepares to sleep: what is queued from now on wakes `cx`. `false` when something is queued already that the connection can take.
-    pub(crate) fn park_for_outbox(&self, connection: &Connection, most: usize, is_close_noted: bool, cx: &Context<'_>) -> bool {
-        self.outbox(|outbox, later| outbox.park(connection, most, is_close_noted, cx, later))
+    /// Prepares to sleep: what is queued from now on wakes `cx`, or goes to the `socket`, if it is given for that. `false` when something is
+    /// queued already that the connection can take.
+    pub(crate) fn park_for_outbox(
+        self: &Arc<Self>,
+        connection: &Connection,
+        most: usize,
+        is_close_noted: bool,
+        socket: impl FnOnce() -> Option<Socket>,
+        cx: &Context<'_>,
+    ) -> bool {
+        self.outbox(|outbox, later| {
+            let is_asleep = outbox.park(connection, most, is_close_noted, cx, later);
+            if is_asleep {
+                outbox.lend(connection, || Some(Bypass::new(Flusher::here()?, Arc::downgrade(self))), socket);
+            }
+            is_asleep
+        })
     }
 
     /// How much may arrive next.
@@ -273,7 +303,7 @@ impl Shared {
 
     /// Publishes the end. Only the first counts.
     pub(crate) fn end(&self, mut report: CloseReport) -> Arc<CloseReport> {
-        self.outbox(|outbox, later| outbox.end(&mut report, later));
+        let _bypass = self.outbox(|outbox, later| outbox.end(&mut report, later));
         let report = self.end.get_or_init(|| Arc::new(report)).clone();
         self.outbox(Outbox::announce_end);
         self.inbox(Inbox::end);
@@ -281,6 +311,15 @@ impl Shared {
             turn.close();
         }
         report
+    }
+}
+
+#[cfg(all(test, silverback_loom))]
+impl Shared {
+    /// With a way past its driver from the beginning.
+    pub(crate) fn with_bypass(self: &Arc<Self>, flusher: &Arc<Flusher>) {
+        let bypass = Bypass::new(flusher.clone(), Arc::downgrade(self));
+        self.outbox(|outbox, _| outbox.with_bypass(bypass));
     }
 }
 

@@ -2,16 +2,18 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use loom::future::block_on;
 use loom::thread;
-use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Role, TransportEnd};
+use silverback_wire::{Cause, CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Prepared, Role, TransportEnd};
 
 use crate::batch::Content;
+use crate::bypass::Socket;
 use crate::driver::now;
+use crate::flusher::Flusher;
 use crate::queue::QueueLimits;
 use crate::shared::Shared;
 
@@ -29,21 +31,45 @@ fn content(text: &str) -> Content {
     Content::Whole(text.into())
 }
 
-/// A driver that moves messages until `is_done`, sleeping in between as the real one does. Ends the connection then.
-fn drive(shared: &Shared, is_done: impl Fn(&Connection) -> bool) {
-    drive_slowly(shared, usize::MAX, is_done);
+/// What a socket was given. It takes so many bytes at a time.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    step: usize,
+    bytes: Mutex<Vec<u8>>,
 }
 
-/// The same, with a transport that takes so many bytes at a time.
-fn drive_slowly(shared: &Shared, step: usize, is_done: impl Fn(&Connection) -> bool) {
+impl Wire {
+    fn new(step: usize) -> Arc<Self> {
+        Arc::new(Self { step, bytes: Mutex::default() })
+    }
+
+    pub(crate) fn take(&self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.step);
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&bytes[..taken]);
+        taken
+    }
+
+    fn has_taken(&self) -> Vec<u8> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A driver that moves messages until `is_done`, sleeping in between as the real one does. Ends the connection then.
+fn drive(shared: &Arc<Shared>, is_done: impl Fn(&Connection) -> bool) {
+    drive_over(shared, &Wire::new(usize::MAX), is_done);
+}
+
+/// The same, over this socket, which it lends as the real one does.
+fn drive_over(shared: &Arc<Shared>, wire: &Arc<Wire>, is_done: impl Fn(&Connection) -> bool) {
     let mut connection = Connection::new(Role::Server, Arc::default(), now());
     block_on(poll_fn(|cx| {
-        shared.rise();
+        let _socket = shared.rise(&mut connection);
         loop {
             shared.pull(&mut connection, MOST, now);
             let is_done = loop {
                 if let Some(out) = connection.poll_transmit() {
-                    bytes::Buf::advance(out, step.min(bytes::Buf::remaining(out)));
+                    let taken = wire.take(bytes::Buf::chunk(out));
+                    bytes::Buf::advance(out, taken);
                 }
                 let is_done = is_done(&connection); // in front of what others learn
                 shared.note_written(connection.written());
@@ -54,7 +80,8 @@ fn drive_slowly(shared: &Shared, step: usize, is_done: impl Fn(&Connection) -> b
             if is_done {
                 return Poll::Ready(());
             }
-            if shared.park_for_outbox(&connection, MOST, false, cx) {
+            let socket = || Some(Socket::Modelled(wire.clone()));
+            if shared.park_for_outbox(&connection, MOST, false, socket, cx) {
                 return Poll::Pending;
             }
         }
@@ -139,7 +166,7 @@ fn a_flush_that_is_woken_before_all_is_written_waits_for_the_rest() {
                 close(&shared);
             }
         });
-        drive_slowly(&shared, 3, |connection| !connection.is_open());
+        drive_over(&shared, &Wire::new(3), |connection| !connection.is_open());
         assert!(flushing.join().is_ok());
     });
 }
@@ -263,5 +290,103 @@ fn a_receiver_and_a_driver_that_waits_for_room_wake_each_other() {
         }
         report().map(|report| shared.end(report));
         assert_eq!(receiving.join().ok(), Some(2));
+    });
+}
+
+/// A connection that others may write past, and who does so.
+fn with_bypass(limits: QueueLimits) -> (Arc<Shared>, Arc<Flusher>) {
+    let (shared, flusher) = (Shared::new(limits, ONE), Flusher::modelled());
+    shared.with_bypass(&flusher);
+    (shared, flusher)
+}
+
+fn fan_out(shared: &Arc<Shared>, text: &str) {
+    assert!(shared.push(Prepared::new(text).into()).is_ok());
+}
+
+const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+
+#[test]
+fn a_fan_out_goes_out_once_and_in_order_whoever_writes_it() {
+    for step in [2, usize::MAX] {
+        model(move || {
+            let (shared, flusher) = with_bypass(QueueLimits { messages: 2, ..ONE });
+            let sending = thread::spawn({
+                let shared = shared.clone();
+                move || {
+                    fan_out(&shared, "a");
+                    flusher.round();
+                    assert!(block_on(shared.push_or_wait(Content::Whole(Prepared::new("b").into()))).is_ok());
+                    flusher.round();
+                    close(&shared);
+                }
+            });
+            let wire = Wire::new(step);
+            drive_over(&shared, &wire, |connection| !connection.is_open());
+            assert_eq!(wire.has_taken(), [b"\x81\x01a\x81\x01b", CLOSE].concat());
+            assert!(sending.join().is_ok());
+        });
+    }
+}
+
+#[test]
+fn a_fan_out_and_another_message_do_not_mix() {
+    model(|| {
+        let (shared, flusher) = with_bypass(QueueLimits { messages: 3, ..ONE });
+        let sending = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                fan_out(&shared, "a");
+                flusher.round();
+                fan_out(&shared, "b");
+                flusher.round();
+                close(&shared);
+            }
+        });
+        let wire = Wire::new(2);
+        let texts = if shared.push("c".into()).is_ok() { "abc" } else { "ab" }; // the close may come first
+        drive_over(&shared, &wire, |connection| !connection.is_open());
+        assert!(sending.join().is_ok());
+        let taken = wire.has_taken();
+        assert!(taken.ends_with(CLOSE) && taken.len() == 3 * texts.len() + CLOSE.len(), "{taken:?}");
+        for text in texts.bytes() {
+            assert!(taken.chunks(3).any(|frame| frame == [0x81, 1, text]), "{taken:?}");
+        }
+    });
+}
+
+#[test]
+fn a_flush_is_told_of_what_went_past_the_driver() {
+    for step in [2, usize::MAX] {
+        model(move || {
+            let (shared, flusher) = with_bypass(ONE);
+            let flushing = thread::spawn({
+                let shared = shared.clone();
+                move || {
+                    fan_out(&shared, "a");
+                    let flushing = flush_and_close(&shared);
+                    flusher.round();
+                    flushing.join()
+                }
+            });
+            drive_over(&shared, &Wire::new(step), |connection| !connection.is_open());
+            assert!(flushing.join().is_ok_and(|flushed| flushed.is_ok()));
+        });
+    }
+}
+
+#[test]
+fn a_driver_writes_what_a_flusher_leaves() {
+    model(|| {
+        let (shared, flusher) = with_bypass(ONE);
+        let sending = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                fan_out(&shared, "a");
+                flusher.give_up();
+            }
+        });
+        drive(&shared, |connection| sent(connection) == 1);
+        assert!(sending.join().is_ok());
     });
 }

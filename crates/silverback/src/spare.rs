@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use silverback_wire::Part;
 
-use crate::outbox::Item;
+use crate::items::Item;
 
 /// A larger one was for a rare burst.
 const LARGEST: usize = 1024;

@@ -31,6 +31,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for T {}
 pub(crate) enum Transport {
     Tcp(TcpStream),
     Other(Box<dyn Stream>),
+    /// With the handles, while the driver sleeps. Nothing is read or written until it is back.
+    Lent,
 }
 
 impl Transport {
@@ -61,6 +63,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Lent => Poll::Pending,
         }
     }
 }
@@ -70,6 +73,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Lent => Poll::Pending,
         }
     }
 
@@ -77,6 +81,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Self::Lent => Poll::Pending,
         }
     }
 
@@ -84,6 +89,7 @@ impl AsyncWrite for Transport {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Other(stream) => stream.is_write_vectored(),
+            Self::Lent => false,
         }
     }
 
@@ -91,6 +97,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Lent => Poll::Pending,
         }
     }
 
@@ -98,6 +105,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Lent => Poll::Pending,
         }
     }
 }

@@ -456,7 +456,7 @@ impl WebSocket {
         let shared = self.shared().clone();
         let mut arrived: VecDeque<Part> = self.gather.take().into_iter().chain(self.arrived.drain(..)).collect();
         shared.deliver(&mut arrived, None);
-        self.driver.announce_end();
+        self.driver.serve_handles();
         (Sender::new(shared.clone()), Receiver::new(shared))
     }
 

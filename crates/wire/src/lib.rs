@@ -75,7 +75,7 @@ mod transmit;
 
 pub use close::{CloseCode, CloseFrame};
 pub use config::{Config, Heartbeat, Keepalive};
-pub use connection::{Connection, Event, NotSent, Role, Written};
+pub use connection::{Connection, Event, NotSent, Past, Role, Route, Written};
 pub use error::ProtocolError;
 pub use message::{Message, NotText, Part, Text};
 pub use prepared::Prepared;

@@ -116,6 +116,16 @@ impl Transmit {
         }
     }
 
+    /// So many frames went out beside this, but for the rest of the last one.
+    pub(crate) fn went_past(&mut self, frames: u64, taken: u64, rest: &Bytes) {
+        if !rest.is_empty() {
+            self.encoded(rest);
+            self.frames -= 1; // which is one of them
+        }
+        self.frames += frames;
+        self.taken += taken;
+    }
+
     /// The transport takes nothing more now. What waits may wait for long: the thread gets its buffer back if that is much larger.
     pub(crate) fn blocked(&mut self) {
         if let Some(waiting) = &mut self.waiting

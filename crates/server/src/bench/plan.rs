@@ -64,8 +64,7 @@ impl Plan {
         if api.is_some() && mode == Mode::Echo {
             return Err("--api posts messages that the server then pushes: add --mode push".into());
         }
-        let url =
-            Url::parse(&target.url).map_err(|error| format!("the address cannot be read ({error}): write it as in ws://127.0.0.1:9001"))?;
+        let url = target.url.clone();
         let config = (users.is_some() || api.is_some()).then(|| Layers::of(config).load()).transpose()?.map(|loaded| loaded.config);
         let api = match (&config, &api) {
             (Some(config), Some(url)) => Some(Api::new(
@@ -87,7 +86,7 @@ impl Plan {
             dialer = dialer.header(ACCEPT, HeaderValue::from_static("application/problem+json, */*;q=0.5")); // so that a refusal says why
         }
         let plan = Self {
-            url: target.url,
+            url: target.url.into(),
             shown_url: shown(url),
             connections,
             ramp,

@@ -246,7 +246,12 @@ fn problems(plan: &Plan, total: &Tally) -> Vec<String> {
     add(failed, format!("{failed} of {} failed", counted(u64::from(plan.connections), "connection")));
     add(ended, format!("{} ended during the run", counted(ended, "connection")));
     add(posts, format!("{} to the API failed", counted(posts, "request")));
-    add(total.lost, format!("{} lost", counted(total.lost, "message")));
+    let never = if total.received == 0 && plan.mode == Mode::Echo {
+        ", and none ever came back: does this server echo? (else --mode push)"
+    } else {
+        ""
+    };
+    add(total.lost, format!("{} lost{never}", counted(total.lost, "message")));
     add(total.not_sent, format!("{} could not be sent in time", counted(total.not_sent, "message")));
     let sends = plan.mode == Mode::Echo || plan.api.is_some();
     let is_quiet = sends && total.received == 0 && total.connected > 0 && total.lost == 0;

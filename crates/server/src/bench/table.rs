@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::arguments::Mode;
 use super::report::{Bin, Parameters, Percentiles, Report};
 use super::units::{bytes, count, counted, duration, rate, time};
+use crate::wrapped::wrapped;
 
 const WIDTH: usize = 80;
 
@@ -213,24 +214,6 @@ fn bar(eighths: usize) -> String {
     format!("{}{part}", "█".repeat(eighths / 8))
 }
 
-/// Lines of at most so many columns, broken between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let is_full = lines.last().is_some_and(|line| !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width);
-        if is_full {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            *line += word;
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +230,5 @@ mod tests {
     #[test]
     fn bars_and_lines_keep_to_their_width() {
         assert_eq!([0, 3, 8, 13].map(bar), ["", "▍", "█", "█▋"]);
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
     }
 }

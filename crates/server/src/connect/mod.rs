@@ -54,10 +54,10 @@ const PROBLEMS: &str = "application/problem+json, application/json;q=0.9, */*;q=
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal: type messages; /help tells the commands, Tab completes them. Alt+Enter, a \\ at the end of a line or an open bracket of JSON
+On a terminal: type messages; /help tells the commands, Tab completes them. Alt+Enter, a \\ at the end of a line or an open bracket of JSON \
 go on in the next line. The history is kept in $XDG_STATE_HOME/silverback/connect-history, without lines that begin with a space.
 
-In a pipe: each line of standard input is sent as a text, what comes is written to standard output as it is, everything else goes to standard
+In a pipe: each line of standard input is sent as a text, what comes is written to standard output as it is, everything else goes to standard \
 error: echo hi | silverback connect ws://127.0.0.1:9001/
 
 Exit status: 0 after a normal close, 1 after anything else, 2 for a wrong command line.")]
@@ -140,7 +140,7 @@ pub(crate) async fn connect(arguments: Connect) -> Result<(), Box<dyn Error>> {
     let (to_stop, stop) = mpsc::channel(4);
     let _signals = signals(to_stop.clone())?;
     let options = Options {
-        url: target.url,
+        url: target.url.into(),
         verbose,
         ping,
         reconnects: reconnect,

@@ -14,9 +14,9 @@ use crate::target::Target;
 #[command(after_help = "\
 Exit status: 0 when all is well, 1 when something is not, 2 when the command line is wrong.
 
-Each step takes at most --timeout, and all together 17 times that and --idle; mostly it is well
-below a second. Nothing but pings and one message of --message random bytes is sent. Credentials
-go to the address that is given and nowhere else, and to no server whose certificate is not trusted.")]
+Each step takes at most --timeout, and all together 17 times that and --idle; mostly it is well below a second. Nothing but handshakes, \
+pings and one message of --message random bytes is sent. Credentials go to the address that is given and nowhere else, and to no server \
+whose certificate is not trusted. docs/doctor.md tells more.")]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) target: Target,

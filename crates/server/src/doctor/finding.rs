@@ -444,7 +444,7 @@ pub(super) fn is_origin_refused(own: &OriginTold, none: &OriginTold) -> bool {
 fn schemes(subject: &Subject, address: &str, is_same_port: bool, outcome: &Other) -> Said {
     let port = if is_same_port { " at the same port" } else { "" };
     match outcome {
-        Other::NoTcp => neutral(format!("{address} takes no connection")),
+        Other::NoTcp => neutral(format!("{address} does not answer")),
         Other::NoTls => neutral(format!("no TLS{port} ({address})")),
         Other::Tls => neutral(format!("{address} speaks TLS")),
         Other::NotHttp => neutral(format!("{address} does not answer in HTTP")),

@@ -29,27 +29,7 @@ impl Subject {
     pub(super) fn new(target: &Target) -> Result<Self, Box<dyn Error>> {
         // Built once for what it refuses: a header that the handshake owns, a subprotocol that is none.
         target.dialer()?.build()?;
-        let mut url =
-            Url::parse(&target.url).map_err(|error| format!("this is not an address ({error}): write one like wss://example.com/ws"))?;
-        let scheme = match url.scheme() {
-            "ws" | "wss" => None,
-            "http" => Some("ws"),
-            "https" => Some("wss"),
-            scheme => {
-                return Err(format!("the address of a WebSocket begins with ws:// or wss://, and this one begins with {scheme}:").into());
-            }
-        };
-        if let Some(scheme) = scheme {
-            let _ = url.set_scheme(scheme); // from one special scheme to another, which is allowed
-        }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err("this address has no host: write one like wss://example.com/ws".into());
-        }
-        if url.fragment().is_some() {
-            return Err(
-                "the address of a WebSocket has no fragment (RFC 6455, 3): take away the # and what follows, or write # as %23".into()
-            );
-        }
+        let mut url = target.url.clone();
         let mut headers = HeaderMap::new();
         for Header { name, value } in target.all_headers() {
             headers.insert(name, value);

@@ -80,7 +80,15 @@ fn distrust(error: &CertificateError) -> Distrust {
 }
 
 fn says(error: &CertificateError) -> String {
-    error.to_string()
+    match error {
+        // As `openssl req -x509` makes them unless it is told otherwise; rustls has no name for that.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's certificate (CA:TRUE), which cannot be a server's: sign one with it, or make one with \
+             `-addext basicConstraints=critical,CA:FALSE`"
+                .to_owned()
+        }
+        error => error.to_string(),
+    }
 }
 
 fn read(certificate: &CertificateDer<'_>) -> Option<Certificate> {

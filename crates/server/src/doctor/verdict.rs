@@ -278,7 +278,9 @@ fn explained(problem: &Problem, observed: &Observed) -> Told {
         "origin-not-allowed" => told("origin-refused", title, words).about(Topic::Origin),
         "head-too-large" => told("head-too-large", title, words),
         "not-found" => told("path-not-found", title, words),
-        cause if cause.starts_with("token") || status(observed) == Some(401) => told("not-authorised", title, words),
+        cause if cause.starts_with("token") || status(observed) == Some(401) => {
+            told("not-authorised", title, format!("{words} The doctor sends one with --token.").trim_start().to_owned())
+        }
         cause if cause.starts_with("too-many") => told("too-many-requests", title, words),
         _ => told("refused", title, words),
     }

@@ -9,12 +9,14 @@ use clap::Args;
 use http::{HeaderName, HeaderValue};
 use silverback::Dialer;
 use silverback::dialer::{DialerBuilder, Proxy, Trust};
+use url::Url;
 
 /// Whom to dial.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// The address, as in wss://example.com/ws
-    pub(crate) url: String,
+    #[arg(value_parser = parse_url)]
+    pub(crate) url: Url,
     /// A header to send along, as in 'Cookie: a=b'; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER", value_parser = parse_header)]
     pub(crate) headers: Vec<Header>,
@@ -99,6 +101,20 @@ impl Target {
     }
 }
 
+/// What can be dialled.
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("this is no address ({error}): write one like wss://example.com/ws"))?;
+    match url.scheme() {
+        "ws" | "wss" => {}
+        "http" | "https" => return Err(format!("write ws{} in place of {}", url.scheme().trim_start_matches("http"), url.scheme())),
+        scheme => return Err(format!("the address of a WebSocket begins with ws:// or wss://, and this one with {scheme}:")),
+    }
+    match url.fragment() {
+        Some(_) => Err("it has no fragment (RFC 6455, 3): take away the # and what follows, or write # as %23".to_owned()),
+        None => Ok(url),
+    }
+}
+
 fn parse_header(text: &str) -> Result<Header, String> {
     let (name, value) = text.split_once(':').ok_or("write it as in 'Name: value'")?;
     let name = name.trim().parse().map_err(|_| "its name has a character that a header's must not have")?;
@@ -127,6 +143,23 @@ mod tests {
         assert!(parse_header("X-Room").is_err());
         assert!(parse_header("X Room: blue").is_err());
         assert!(parse_header("X-Room: bl\nue").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_told_with_its_cure() {
+        assert_eq!(parse_url("wss://example.com/ws?a=b").unwrap().as_str(), "wss://example.com/ws?a=b");
+        for (text, cure) in [
+            ("localhost", "like wss://"),
+            ("localhost:8080", "begins with ws:// or wss://"),
+            ("127.0.0.1:8080", "like wss://"),
+            ("ws://", "like wss://"),
+            ("http://localhost:8080/ws", "write ws in place of http"),
+            ("https://example.com", "write wss in place of https"),
+            ("ws://example.com/#room", "%23"),
+        ] {
+            let error = parse_url(text).unwrap_err();
+            assert!(error.contains(cure), "{text}: {error}");
+        }
     }
 
     #[test]

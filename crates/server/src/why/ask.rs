@@ -75,7 +75,8 @@ impl Api {
         if status.is_success() {
             return Ok(value);
         }
-        let member = |name: &str| value[name].as_str().unwrap_or_default().escape_debug().to_string();
+        let member =
+            |name: &str| value[name].as_str().unwrap_or_default().escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"");
         let (title, cause, cure) = (member("title"), member("cause"), member("cure"));
         if title.is_empty() {
             return Err(AskError::NotTheApi(self.url.clone()).into());

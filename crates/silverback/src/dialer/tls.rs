@@ -249,9 +249,18 @@ fn cure(error: &Error) -> &'static str {
         Error::InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
             ". Dial a name that is in the server's certificate, or have this one put into it"
         }
+        Error::InvalidCertificate(error) if is_an_authoritys(error) => {
+            ". It is an authority's certificate (CA:TRUE), which cannot be a server's: sign one with it, or make one with \
+             `-addext basicConstraints=critical,CA:FALSE`"
+        }
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             ". The server does not speak TLS on this port: use ws:// instead of wss://"
         }
         _ => "",
     }
+}
+
+/// Whether the certificate is one of those that `openssl req -x509` makes unless it is told otherwise. rustls has no name for that.
+fn is_an_authoritys(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }

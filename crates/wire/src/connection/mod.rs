@@ -2,8 +2,11 @@
 //! [`ending`] how it ends.
 
 mod ending;
+mod past;
 mod sending;
 mod timing;
+
+pub use past::{Past, Route};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -41,7 +41,7 @@ impl Compressor {
 
     /// Whether a message of this length is worth it.
     pub(crate) fn wants(&self, length: usize) -> bool {
-        length >= self.threshold.max(1) && self.is_able()
+        length >= self.threshold() && self.is_able()
     }
 
     /// Compresses a whole message and hands it to `send`; `None` when it would not shrink.
@@ -69,6 +69,16 @@ impl Compressor {
         if let Some(held) = &mut self.held {
             held.reset();
         }
+    }
+
+    /// Whether messages refer to those before them.
+    pub(crate) fn has_context(&self) -> bool {
+        self.direction.context_takeover
+    }
+
+    /// From this length on messages are compressed.
+    pub(crate) fn threshold(&self) -> usize {
+        self.threshold.max(1)
     }
 
     pub(crate) fn kind(&self) -> Kind {

@@ -37,6 +37,14 @@ impl Compressor {
 
     pub(crate) fn forget(&mut self) {}
 
+    pub(crate) fn has_context(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn threshold(&self) -> usize {
+        usize::MAX
+    }
+
     pub(crate) fn kind(&self) -> Kind {
         Kind
     }

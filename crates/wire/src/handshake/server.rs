@@ -254,9 +254,8 @@ impl From<super::HeadError> for Refusal {
             HeadError::TooLarge { limit } => causes::head_too_large(limit),
             HeadError::TooSlow { limit } => causes::head_too_slow(limit.as_secs_f32()),
             HeadError::Malformed(what) => causes::head_malformed(what),
-            HeadError::Tls => {
-                causes::head_malformed("the beginning of a TLS connection; this port speaks plain HTTP: use ws:// instead of wss://")
-            }
+            HeadError::Tls => causes::head_malformed("the beginning of a TLS connection, and this port speaks plain HTTP")
+                .cure("use ws:// instead of wss://, or have TLS at this port: here, or at a proxy in front"),
         }
     }
 }
