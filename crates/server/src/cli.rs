@@ -146,7 +146,7 @@ pub fn main() -> ExitCode {
 
 /// What a secret was to be is not repeated.
 fn without_secrets(mut error: clap::Error) -> clap::Error {
-    let is_secret = |argument: &str| argument.starts_with("--token") || argument.starts_with("--header");
+    let is_secret = |argument: &str| ["--token", "--header", "<URL>"].iter().any(|secret| argument.starts_with(secret));
     if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(argument)) if is_secret(argument)) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
     }

@@ -197,8 +197,15 @@ impl Drop for Temporary {
 fn what_cannot_be_read_of_a_command_line_is_not_repeated_where_it_may_be_a_secret() {
     let (token, header) = (format!("{MARK}\n{MARK}"), format!("Authorization Bearer {MARK}"));
     let api = format!("http://user:{MARK}@127.0.0.1:1/");
+    let (url, user) = (format!("http://127.0.0.1:1/ws?token={MARK}"), format!("https://user:{MARK}@127.0.0.1:1/"));
     let bench = ["bench", "ws://127.0.0.1:1/", "--mode", "push", "--users", "1", "--api", &api];
-    for arguments in [&["doctor", "ws://127.0.0.1:1/", "--token", &token][..], &["connect", "ws://127.0.0.1:1/", "-H", &header], &bench] {
+    for arguments in [
+        &["doctor", "ws://127.0.0.1:1/", "--token", &token][..],
+        &["connect", "ws://127.0.0.1:1/", "-H", &header],
+        &bench,
+        &["connect", &url],
+        &["doctor", &user],
+    ] {
         let run = run(CONFIGURED, arguments);
         assert!(!run.is_good && !run.stderr.is_empty() && !run.stderr.contains(MARK), "{arguments:?}: {}", run.stderr);
     }
