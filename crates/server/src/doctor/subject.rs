@@ -127,9 +127,10 @@ impl Subject {
     fn secrets(&self) -> Vec<String> {
         let query = self.url.query().into_iter().map(str::to_owned);
         let values = self.url.query_pairs().map(|(_, value)| value.into_owned());
-        let is_hidden = |name: &HeaderName| *name == SEC_WEBSOCKET_PROTOCOL || !arrival::is_shown(name);
-        let lines = self.headers.iter().filter(|(name, _)| is_hidden(name)).filter_map(|(_, line)| line.to_str().ok());
-        let parts = lines.flat_map(|line| line.split([' ', ',', ';', '='])).map(|part| part.trim_start_matches(arrival::TOKEN).to_owned());
+        let tokens = self.subprotocols().into_iter().filter_map(|name| name.strip_prefix(arrival::TOKEN)).map(str::to_owned);
+        let hidden = self.headers.iter().filter(|(name, _)| *name != SEC_WEBSOCKET_PROTOCOL && !arrival::is_shown(name));
+        let lines = hidden.filter_map(|(_, line)| line.to_str().ok());
+        let parts = lines.flat_map(|line| line.split([' ', ',', ';', '='])).map(str::to_owned).chain(tokens);
         let mut secrets: Vec<_> = query.chain(values).chain(parts).filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
