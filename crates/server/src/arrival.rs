@@ -5,9 +5,7 @@
 //! made of it; values are shown of headers that are harmless and matter, of all others only that they are there.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, SEC_WEBSOCKET_PROTOCOL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, Request, Version};
 use serde_json::{Map, Value, json};
 
@@ -45,6 +43,9 @@ const SHOWN: [&str; 24] = [
     "x-forwarded-server",
     "x-real-ip",
 ];
+
+/// What stands before a token among the subprotocols.
+pub(crate) const TOKEN: &str = "silverback.bearer.";
 
 /// The longest value that is shown, in bytes.
 const LONGEST_VALUE: usize = 200;
@@ -118,14 +119,18 @@ pub(crate) fn value(name: &HeaderName, line: &HeaderValue) -> String {
             Some((scheme, rest)) if ["Basic", "Bearer"].contains(&scheme) => format!("{scheme} {}", masked(rest.len())),
             _ => masked(line.len()),
         },
-        _ if *name != TRANSFER_ENCODING && !SHOWN.contains(&name.as_str()) => masked(line.len()),
+        _ if !is_shown(name) => masked(line.len()),
         _ => text.chars().take(LONGEST_VALUE).flat_map(char::escape_debug).collect(),
     }
 }
 
+/// Whether a header's value is shown.
+pub(crate) fn is_shown(name: &HeaderName) -> bool {
+    SHOWN.contains(&name.as_str())
+}
+
 /// A subprotocol may be a token.
 pub(crate) fn subprotocol(item: &str) -> String {
-    const TOKEN: &str = "silverback.bearer.";
     if let Some(token) = item.strip_prefix(TOKEN) {
         return format!("{TOKEN}{}", masked(token.len()));
     }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::bench::{self, Bench};
@@ -128,7 +129,8 @@ struct Why {
 
 /// Runs the command line; the exit code is 0 only when all went well.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let cli = Cli::try_parse().unwrap_or_else(|error| without_secrets(error).exit());
+    match run(cli.command) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("{}", wrapped::for_stderr(&format!("silverback: {error}")));
@@ -140,6 +142,15 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What a secret was to be is not repeated.
+fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let is_secret = |argument: &str| ["--token", "--header", "<URL>"].iter().any(|secret| argument.starts_with(secret));
+    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(argument)) if is_secret(argument)) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+    }
+    error
 }
 
 impl Settings {
@@ -157,10 +168,8 @@ impl Settings {
 fn run(command: Command) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let done: Result<(), Box<dyn std::error::Error>> = match command {
         Command::Doctor(arguments) => {
-            let runtime = process::runtime()?;
-            let is_well = runtime.block_on(doctor::doctor(*arguments));
-            runtime.shutdown_background(); // a name server that does not answer is not waited for
-            return Ok(if is_well? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            let is_well = process::block_on(doctor::doctor(*arguments))??;
+            return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Serve(arguments) => {
             let layers = arguments.settings.layers();

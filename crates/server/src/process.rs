@@ -9,7 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs a command's future on a runtime of its own, on this thread. Those that serve connections have more of them: [`Shards`](crate::shards::Shards).
 pub(crate) fn block_on<F: Future>(future: F) -> Result<F::Output, Box<dyn Error>> {
-    Ok(runtime()?.block_on(future))
+    let runtime = runtime()?;
+    let output = runtime.block_on(future);
+    runtime.shutdown_background(); // a name server that does not answer is not waited for
+    Ok(output)
 }
 
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
@@ -37,5 +40,25 @@ pub(crate) fn hung_up() -> std::io::Result<Signal> {
 pub(crate) fn tell_manager(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::warn!(%error, "the service manager (NOTIFY_SOCKET) could not be told");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_command_ends_though_something_that_cannot_be_stopped_goes_on() {
+        let (end, ending) = mpsc::sync_channel(1);
+        let (tell, told) = mpsc::sync_channel(1);
+        block_on(async {
+            tokio::task::spawn_blocking(move || tell.send(ending.recv_timeout(Duration::from_secs(20)).is_ok()));
+        })
+        .unwrap();
+        end.send(()).unwrap();
+        assert!(told.recv().unwrap(), "it was waited for");
     }
 }

@@ -122,7 +122,8 @@ impl Shards {
 impl Drop for Shards {
     fn drop(&mut self) {
         self.is_over.cancel();
-        for thread in self.threads.drain(..) {
+        let own = thread::current().id(); // a door that is dropped late may be the last to hold this, on one of them
+        for thread in self.threads.drain(..).filter(|thread| thread.thread().id() != own) {
             let _ = thread.join();
         }
     }
@@ -140,9 +141,11 @@ fn live(runtime: &tokio::runtime::Runtime, has_own_table: bool, tell: &SyncSende
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::num::NonZeroUsize;
+    use std::sync::Arc;
 
     use tokio::net::TcpListener;
-    use tokio::sync::mpsc;
+    use tokio::sync::{mpsc, oneshot};
 
     use super::*;
 
@@ -170,5 +173,21 @@ mod tests {
         assert_eq!(threads.len(), turns);
         let waiting = thread::spawn(move || drop(shards));
         tokio::task::spawn_blocking(move || waiting.join().unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_last_to_hold_them_may_be_on_one_of_them() {
+        let runtime = Runtime { threads: NonZeroUsize::new(3), ..Runtime::default() };
+        let shards = Arc::new(Shards::start(runtime).unwrap());
+        let (last, other) = (shards.clone(), shards.others[0].clone());
+        let (tell, told) = oneshot::channel();
+        let dropping = other.spawn(async move {
+            told.await.unwrap();
+            drop(last);
+        });
+        drop(shards);
+        tell.send(()).unwrap();
+        let is_cancelled = |error: tokio::task::JoinError| error.is_cancelled(); // its thread has ended with it
+        assert!(dropping.await.map_or_else(is_cancelled, |()| true), "it panicked");
     }
 }

@@ -4,10 +4,15 @@
 mod client;
 mod connect_with;
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
 
 use client::{Directory, Server, command, server, token};
 use connect_with::{Peer, Terminal, piped};
+use silverback::wire::handshake::server::Policy;
+use silverback::wire::handshake::{HeadReader, encode_response};
 use silverback::{CloseCode, Message};
 
 fn echo() -> Server {
@@ -112,7 +117,7 @@ fn it_connects_again_when_the_server_says_when() {
     let peer = Peer::start(|number, mut socket| async move {
         match number {
             0 => drop(socket), // lost
-            1 => drop(socket.close(CloseCode::SERVICE_RESTART, "{\"reason\":\"restarting\",\"retry_ms\":7}").await),
+            1 => drop(socket.close(CloseCode::SERVICE_RESTART, "{\"reason\":\"restarting\",\"retry_ms\":120}").await),
             _ => {
                 socket.send("here again").await.unwrap();
                 socket.close(CloseCode::NORMAL, "").await;
@@ -121,7 +126,7 @@ fn it_connects_again_when_the_server_says_when() {
     });
     let run = piped(&["connect", &peer.url(), "--reconnect", "--wait", "forever"], b"");
     assert_eq!((run.code, run.stdout_text()), (Some(0), "here again\n"), "{}", run.stderr);
-    assert!(run.stderr.contains("the service is restarting") && run.stderr.contains("trying again in 7.0ms"), "{}", run.stderr);
+    assert!(run.stderr.contains("the service is restarting") && run.stderr.contains("trying again in 120.0ms"), "{}", run.stderr);
 }
 
 #[test]
@@ -217,4 +222,40 @@ fn the_end_of_the_connection_ends_the_command_while_a_line_is_typed() {
     assert_eq!(terminal.ended(), Some(1));
     assert!(terminal.is_as_before());
     terminal.wait_for("closed by the server with 1001: going away");
+}
+
+/// Sends pings without end to one client, and answers its Close.
+fn pinging() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, mut head) = (listener.accept().unwrap().0, HeadReader::new(16 * 1024));
+        while !head.buffer().ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.buffer().extend_from_slice(&byte);
+        }
+        let length = head.buffer().len();
+        let (request, _) = head.finish(length).unwrap();
+        stream.write_all(&encode_response(&Policy::default().judge(&request).unwrap().response)).unwrap();
+        let mut reader = stream.try_clone().unwrap();
+        thread::spawn(move || while stream.write_all(&b"\x89\x02hi".repeat(1000)).is_ok() {});
+        while opcode(&mut reader) != 8 {}
+        let _ = reader.shutdown(std::net::Shutdown::Both);
+    });
+    address
+}
+
+/// That of the next frame, which is a control frame of a client.
+fn opcode(stream: &mut TcpStream) -> u8 {
+    let mut start = [0; 2];
+    stream.read_exact(&mut start).unwrap();
+    stream.read_exact(&mut vec![0; usize::from(start[1] & 0x7f) + 4]).unwrap();
+    start[0] & 0xf
+}
+
+#[test]
+fn pings_without_end_do_not_keep_it_from_ending() {
+    let run = piped(&["connect", "-vv", &format!("ws://{}/", pinging()), "--wait", "100ms"], b"");
+    assert!(run.code == Some(1) && run.stderr.contains("ping fin 2 B"), "{:?}", run.code);
 }

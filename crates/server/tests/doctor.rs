@@ -221,6 +221,17 @@ fn secrets_are_shown_to_nobody() {
 }
 
 #[test]
+fn an_answer_that_repeats_a_secret_does_not_bring_it_into_the_report() {
+    let parrot = serving(|mut stream| {
+        let Some(head) = head(&mut stream) else { return };
+        let _ = stream.write_all(&[&b"HTTP/1.1 404 Not Found\r\n\r\nCannot "[..], &head].concat());
+    });
+    let url = format!("ws://{parrot}/ws?token=hidden-in-the-query");
+    let json = finds("path-not-found", &url, &["--token", "hidden-in-a-header", "-H", "Cookie: a=hidden-in-a-cookie"]);
+    assert!(stage(&json, "handshake").1.contains("404") && !json.to_string().contains("hidden"), "{json:#}");
+}
+
+#[test]
 fn what_a_request_looked_like_is_told_to_whoever_asks_and_secrets_are_masked() {
     let server = server();
     let asked = Request::new("GET", "/ws?token=secret").header("Silverback-Doctor", "1").header("Cookie", "a=secret").bearer("secret");
@@ -326,6 +337,13 @@ fn one_that_closes_after_the_handshake_is_named() {
     finds_at("closed-after-handshake", websocket(drop), &[]);
     let json = finds_at("closed-after-handshake", websocket(|mut stream| close(&mut stream, 1008)), &[]);
     assert!(stage(&json, "ping").1.contains("1008"), "{json:#}");
+}
+
+#[test]
+fn one_that_talks_without_end_and_answers_no_ping_is_named_within_the_bound() {
+    let message = [&[0x82, 126, 4, 0][..], &[b'x'; 1024]].concat().repeat(64);
+    let talkative = websocket(move |mut stream| while stream.write_all(&message).is_ok() {});
+    finds_at("ping-not-answered", talkative, &["--timeout", "300ms"]);
 }
 
 #[test]

@@ -3,7 +3,11 @@
 
 mod client;
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 
 use client::{KEY, Request, SECRET, Server, now, run, signed, token};
 use serde_json::json;
@@ -187,4 +191,57 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+#[test]
+fn what_cannot_be_read_of_a_command_line_is_not_repeated_where_it_may_be_a_secret() {
+    let (token, header) = (format!("{MARK}\n{MARK}"), format!("Authorization Bearer {MARK}"));
+    let api = format!("http://user:{MARK}@127.0.0.1:1/");
+    let (url, user) = (format!("http://127.0.0.1:1/ws?token={MARK}"), format!("https://user:{MARK}@127.0.0.1:1/"));
+    let bench = ["bench", "ws://127.0.0.1:1/", "--mode", "push", "--users", "1", "--api", &api];
+    for arguments in [
+        &["doctor", "ws://127.0.0.1:1/", "--token", &token][..],
+        &["connect", "ws://127.0.0.1:1/", "-H", &header],
+        &bench,
+        &["connect", &url],
+        &["doctor", &user],
+    ] {
+        let run = run(CONFIGURED, arguments);
+        assert!(!run.is_good && !run.stderr.is_empty() && !run.stderr.contains(MARK), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Answers each request with this, and tells of its head.
+fn answering(answer: String) -> (SocketAddr, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, (tell, told)) = (listener.local_addr().unwrap(), mpsc::sync_channel(16));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, mut head) = (stream.unwrap(), Vec::new());
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.push(byte[0]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            let _ = tell.send(String::from_utf8(head).unwrap());
+        }
+    });
+    (address, told)
+}
+
+#[test]
+fn where_a_redirect_leads_to_no_secret_is_sent() {
+    let empty = "Content-Length: 0\r\n\r\n";
+    let (elsewhere, asked) = answering(format!("HTTP/1.1 404 Not Found\r\n{empty}"));
+    let (first, _) = answering(format!("HTTP/1.1 302 Found\r\nLocation: ws://{elsewhere}/\r\n{empty}"));
+    let (url, key, cookie) = (format!("ws://{first}/"), format!("X-Api-Key: {MARK}"), format!("Cookie: a={MARK}"));
+    let with_headers = run(&[], &["connect", &url, "-H", &key, "-H", &cookie, "--token", MARK, "--no-proxy"]);
+    assert!(with_headers.stderr.contains("404"), "{}", with_headers.stderr);
+    let head = asked.recv().unwrap();
+    assert!(head.starts_with("GET / ") && !head.contains(MARK), "{head}");
+
+    let with_a_protocol = run(&[], &["connect", &url, "--subprotocol", &format!("silverback.bearer.{MARK}"), "--no-proxy"]);
+    assert!(with_a_protocol.stderr.contains("302"), "{}", with_a_protocol.stderr);
+    assert!(asked.try_recv().is_err(), "it was followed");
 }

@@ -34,8 +34,9 @@ pub(super) struct Requests(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Api {
     pub(super) fn new(url: &str, key: &Secret, is_text: bool) -> Result<Self, Box<dyn Error>> {
-        let cure = || format!("{url:?} is not the address of an API: write it as in http://127.0.0.1:8080");
-        let address = HttpUrl::read(&toml::Value::from(url)).ok_or_else(cure)?;
+        // It is not repeated: what is wrong with it may be a password in it.
+        let cure = "--api is not the address of an API: write it as in http://127.0.0.1:8080, with no user in it";
+        let address = HttpUrl::read(&toml::Value::from(url)).ok_or(cure)?;
         let mut authorization = HeaderValue::from_str(&format!("Bearer {}", key.expose()))?;
         authorization.set_sensitive(true);
         Ok(Self {

@@ -29,7 +29,11 @@ impl Crew {
             crew.hands.push(Hand { runtime: runtime.handle().clone(), tally: SharedTally::default() });
             let is_over = crew.is_over.clone();
             let thread = thread::Builder::new().name(format!("bench-{number}"));
-            crew.threads.push(thread.spawn(move || runtime.block_on(is_over.cancelled()))?);
+            let live = move || {
+                runtime.block_on(is_over.cancelled());
+                runtime.shutdown_background(); // a name server that does not answer is not waited for
+            };
+            crew.threads.push(thread.spawn(live)?);
         }
         Ok(crew)
     }

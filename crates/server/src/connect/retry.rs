@@ -11,6 +11,9 @@ use silverback::{Cause, CloseReport, DialError};
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// A server that asks for less is not asked without a pause.
+const SHORTEST_HINT: Duration = Duration::from_millis(100);
+
 /// A server that asks for more is not given more.
 const LONGEST_HINT: Duration = Duration::from_secs(600);
 
@@ -67,7 +70,7 @@ impl Backoff {
     fn pause(&mut self, hint: Option<Duration>) -> Duration {
         let whole = FIRST.saturating_mul(1 << self.failures.min(10)).min(LONGEST);
         self.failures += 1;
-        hint.map_or_else(|| whole.mul_f64(rand::random_range(0.5..=1.0)), |hint| hint.min(LONGEST_HINT))
+        hint.map_or_else(|| whole.mul_f64(rand::random_range(0.5..=1.0)), |hint| hint.clamp(SHORTEST_HINT, LONGEST_HINT))
     }
 }
 
@@ -103,6 +106,7 @@ mod tests {
         let mut backoff = Backoff::default();
         assert_eq!(backoff.pause(retry_hint("{\"reason\":\"restarting\",\"retry_ms\":4210}")), Duration::from_millis(4210));
         assert_eq!(backoff.pause(Some(Duration::MAX)), LONGEST_HINT);
+        assert_eq!(backoff.pause(retry_hint("{\"reason\":\"restarting\",\"retry_ms\":0}")), SHORTEST_HINT);
         assert_eq!(retry_hint("bye"), None);
     }
 

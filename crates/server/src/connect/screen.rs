@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::ink::Ink;
 
-/// How many pieces may wait to be printed, messages and the rest.
+/// How many pieces may wait to be printed, messages and the rest. Messages have their places among them.
 const PIECES: usize = 512;
 
 /// How many messages of them, and how many bytes, before no more are received.
@@ -130,7 +130,11 @@ impl Screen {
 
     /// Shows something else than a message. In a flood it may be left out; that it was is shown.
     pub(super) fn note(&self, ink: Ink) {
-        self.put(Piece::Note(ink.line()));
+        if self.pieces.capacity() > MESSAGES {
+            self.put(Piece::Note(ink.line()));
+        } else {
+            self.fill.untold.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn edited(&self, printer: Printer) {
@@ -227,5 +231,27 @@ impl Fill {
         self.messages.fetch_sub(messages, Ordering::AcqRel);
         self.bytes.fetch_sub(bytes, Ordering::AcqRel);
         self.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_notes_leaves_room_for_messages() {
+        let (pieces, mut waiting) = mpsc::channel(PIECES);
+        let kind = Kind { is_terminal: false, has_colours: false, note_has_colours: false };
+        let screen = Screen { pieces, fill: Arc::default(), kind };
+        (0..PIECES * 2).for_each(|_| screen.note(screen.note_ink()));
+        while screen.has_room() {
+            screen.message("a message");
+        }
+        let (mut messages, mut all) = (0, 0);
+        while let Ok(piece) = waiting.try_recv() {
+            (messages, all) = (messages + usize::from(matches!(piece, Piece::Out(_))), all + 1);
+        }
+        assert_eq!((messages, all), (MESSAGES, PIECES));
+        assert_eq!(screen.fill.untold.load(Ordering::Relaxed), PIECES + MESSAGES, "notes that were left out");
     }
 }

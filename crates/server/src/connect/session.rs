@@ -1,5 +1,6 @@
 //! One connection, from the handshake to its report.
 
+use std::future::ready;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,6 +22,9 @@ use super::pings::Pings;
 use super::tap::{Direction, Note, Wire};
 use super::{keep, view};
 
+/// So many notes are told of in a row before others have their turn: a server can make more of them than can be told of.
+const NOTES_IN_A_ROW: u32 = 32;
+
 /// What is being sent, and waits until there is room for it.
 type Sending = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -33,6 +37,7 @@ pub(super) struct Session<'a> {
     /// When nothing more is waited for, once the input is over.
     quiet_at: Option<Instant>,
     is_closing: bool,
+    noted_in_a_row: u32,
     /// What ends the command after this connection.
     failure: Option<Failure>,
 }
@@ -48,8 +53,17 @@ impl<'a> Session<'a> {
         let (tx, mut rx, drive) = socket.split();
         let _drive = AbortOnDropHandle::new(tokio::spawn(drive));
         let mut ticks = client.options.ping.map(ticks);
-        let mut session =
-            Self { client, tx, wire, pings: Pings::default(), sending: None, quiet_at: None, is_closing: false, failure: None };
+        let mut session = Self {
+            client,
+            tx,
+            wire,
+            pings: Pings::default(),
+            sending: None,
+            quiet_at: None,
+            is_closing: false,
+            noted_in_a_row: 0,
+            failure: None,
+        };
         session.wait_for_quiet();
         while session.step(&mut rx, &mut notes, ticks.as_mut()).await? {}
         let report = session.tx.closed().await;
@@ -66,6 +80,8 @@ impl<'a> Session<'a> {
     async fn step(&mut self, rx: &mut Receiver, notes: &mut mpsc::Receiver<Note>, ticks: Option<&mut Interval>) -> Result<bool, Failure> {
         let screen = self.client.screen.clone();
         let has_room = screen.has_room(); // while there is none, what has come waits, and so do we for more
+        let is_notes_turn = self.noted_in_a_row < NOTES_IN_A_ROW;
+        self.noted_in_a_row = if is_notes_turn { self.noted_in_a_row } else { 0 };
         let takes_input = !self.is_closing && self.sending.is_none() && !self.client.is_input_over;
         let (quiet_at, is_waiting) = (self.quiet_at.unwrap_or_else(Instant::now), has_room && self.quiet_at.is_some() && !self.is_closing);
         tokio::select! {
@@ -77,7 +93,10 @@ impl<'a> Session<'a> {
                 self.close(CloseCode::NORMAL, String::new());
             }
             () = screen.gone(), if !self.is_closing => self.close(CloseCode::NORMAL, String::new()),
-            Some(note) = notes.recv() => self.noted(&note),
+            Some(note) = notes.recv(), if is_notes_turn => {
+                self.noted_in_a_row += 1;
+                self.noted(&note);
+            }
             () = screen.room(), if !has_room => self.wait_for_quiet(),
             message = rx.recv(), if has_room => match message {
                 Some(message) => self.received(message),
@@ -90,6 +109,7 @@ impl<'a> Session<'a> {
             input = self.client.input.recv(), if takes_input => self.act(input.unwrap_or(Input::End)),
             _ = tick(ticks), if !self.is_closing => self.ping_again(),
             () = sleep_until(quiet_at), if is_waiting => self.close(CloseCode::NORMAL, String::new()),
+            () = ready(()), if !is_notes_turn => {}
         }
         Ok(true)
     }

@@ -108,12 +108,9 @@ fn title(name: &HeaderName) -> String {
 pub(super) fn without_query(location: &str) -> String {
     let bare = location.split(['?', '#']).next().unwrap_or_default();
     let bare: String = bare.chars().take(200).flat_map(char::escape_debug).collect();
-    match bare.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('/')?))) {
-        Some((scheme, (authority, path))) => {
-            format!("{scheme}://{}/{path}", authority.rsplit('@').next().unwrap_or_default())
-        }
-        None => bare,
-    }
+    let Some((scheme, rest)) = bare.split_once("//") else { return bare };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    format!("{scheme}//{}{path}", authority.rsplit('@').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -173,6 +170,8 @@ mod tests {
     #[test]
     fn a_place_is_shown_without_what_may_be_secret() {
         assert_eq!(without_query("https://user:secret@example.com/login?next=/ws#a"), "https://example.com/login");
+        assert_eq!(without_query("https://user:secret@example.com"), "https://example.com");
+        assert_eq!(without_query("//user:secret@example.com/login"), "//example.com/login");
         assert_eq!(without_query("/login?token=secret"), "/login");
     }
 }

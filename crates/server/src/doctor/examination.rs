@@ -230,7 +230,7 @@ impl Examination {
         match timeout(within, ask(&mut stream, offer.request())).await {
             Err(_) => Opened { answer: Answer::TimedOut(within), talk: None },
             Ok(Err(error)) => Opened { answer: unanswered(error), talk: None },
-            Ok(Ok((response, behind))) => self.judged(&offer, response, behind, stream),
+            Ok(Ok((response, behind))) => self.judged(&offer, response.map(|body| subject.scrubbed(body)), behind, stream),
         }
     }
 

@@ -280,9 +280,18 @@ pub(super) fn words(body: &[u8]) -> Option<String> {
     (!line.is_empty()).then(|| short(&line))
 }
 
-/// What a stranger has said, without what would move the cursor.
+/// What a stranger has said, without what would move the cursor or turn a line around.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|letter| *letter == '\n' || !letter.is_control()).collect()
+    text.chars().filter(|letter| *letter == '\n' || !is_hostile(*letter)).collect()
+}
+
+/// Control characters, and what reorders or hides text.
+pub(super) fn is_hostile(letter: char) -> bool {
+    match letter {
+        '\u{200d}' => false, // joins emoji
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => true,
+        _ => letter.is_control(),
+    }
 }
 
 fn short(text: &str) -> String {

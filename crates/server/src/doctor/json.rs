@@ -1,10 +1,11 @@
 //! The examination for machines.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::finding::Finding;
+use super::finding::{Finding, is_hostile};
 use super::lines::{Lines, lines};
 use super::observed::{Arrival, Observed};
 use super::proxy::Proxy;
@@ -43,6 +44,18 @@ pub(super) fn json(
         "took_ms": milliseconds(took),
         "bound_ms": milliseconds(bound),
     })
+}
+
+/// As text that no terminal obeys: what it would, a JSON string may have escaped.
+pub(super) fn written(json: &Value) -> String {
+    let mut text = String::new();
+    for letter in format!("{json:#}").chars() {
+        match letter {
+            letter if letter != '\n' && is_hostile(letter) => drop(write!(text, "\\u{:04x}", u32::from(letter))),
+            letter => text.push(letter),
+        }
+    }
+    text
 }
 
 fn stage(finding: &Finding) -> Value {

@@ -92,7 +92,7 @@ pub(crate) async fn doctor(arguments: Doctor) -> Result<bool, Box<dyn Error>> {
         let shown = if shown.is_empty() { Proxy::ALL.to_vec() } else { shown };
         let bound = Stage::bound_of_all(arguments.timeout, idle);
         let json = json::json(&subject, &observed, &findings, &verdict, &shown, began.elapsed(), bound);
-        writeln!(stdout(), "{json:#}")?;
+        writeln!(stdout(), "{}", json::written(&json))?;
     } else {
         show(&drawing.verdict(&verdict, &shown, arguments.proxy.is_some()));
     }

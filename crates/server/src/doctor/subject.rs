@@ -4,14 +4,18 @@ use std::error::Error;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use http::{HeaderMap, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use silverback::Deflate;
 use silverback::wire::handshake::client::Offer;
 use silverback::wire::handshake::encode_request;
 use url::{Host, Url};
 
+use crate::arrival;
 use crate::target::{Header, Target};
+
+const SHORTEST_SECRET: usize = 8;
 
 /// The address and the headers of one handshake.
 #[derive(Clone)]
@@ -106,7 +110,33 @@ impl Subject {
         Self { url, headers: HeaderMap::new(), goes_through_proxies: self.goes_through_proxies }
     }
 
-    pub(super) fn with_header(mut self, name: http::HeaderName, value: Option<HeaderValue>) -> Self {
+    /// What a server says, without what was secret in the request: some repeat the address in their error pages.
+    pub(super) fn scrubbed(&self, body: Bytes) -> Bytes {
+        let mut text = String::from_utf8_lossy(&body).into_owned();
+        let secrets: Vec<_> = self.secrets().into_iter().filter(|secret| text.contains(secret)).collect();
+        if secrets.is_empty() {
+            return body;
+        }
+        for secret in secrets {
+            text = text.replace(&secret, "(masked)");
+        }
+        text.into()
+    }
+
+    /// The longest first, so that none is left in part. What is very short is a word that anybody may say.
+    fn secrets(&self) -> Vec<String> {
+        let query = self.url.query().into_iter().map(str::to_owned);
+        let values = self.url.query_pairs().map(|(_, value)| value.into_owned());
+        let tokens = self.subprotocols().into_iter().filter_map(|name| name.strip_prefix(arrival::TOKEN)).map(str::to_owned);
+        let hidden = self.headers.iter().filter(|(name, _)| *name != SEC_WEBSOCKET_PROTOCOL && !arrival::is_shown(name));
+        let lines = hidden.filter_map(|(_, line)| line.to_str().ok());
+        let parts = lines.flat_map(|line| line.split([' ', ',', ';', '='])).map(str::to_owned).chain(tokens);
+        let mut secrets: Vec<_> = query.chain(values).chain(parts).filter(|secret| secret.len() >= SHORTEST_SECRET).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
+    }
+
+    pub(super) fn with_header(mut self, name: HeaderName, value: Option<HeaderValue>) -> Self {
         match value {
             Some(value) => drop(self.headers.insert(name, value)),
             None => drop(self.headers.remove(name)),
@@ -152,6 +182,17 @@ mod tests {
     fn an_address_is_shown_without_its_query() {
         assert_eq!(subject("wss://example.com:8443/ws?token=secret").shown(), "wss://example.com:8443/ws?…");
         assert_eq!(subject("ws://[::1]/").shown(), "ws://[::1]/");
+    }
+
+    #[test]
+    fn an_answer_that_repeats_the_request_is_scrubbed() {
+        let mut subject = subject("wss://example.com/ws?room=1&token=hush%2Fhush-1");
+        subject.headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer hush-hush-2"));
+        subject.headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("silverback, silverback.bearer.hush-hush-3"));
+        let body = "no /ws?room=1&token=hush%2Fhush-1 (hush/hush-1), hush-hush-2, silverback.bearer.hush-hush-3 in room=1";
+        let scrubbed = subject.scrubbed(body.into());
+        assert_eq!(scrubbed, "no /ws?(masked) ((masked)), (masked), silverback.bearer.(masked) in room=1");
+        assert_eq!(subject.scrubbed("nothing of it".into()), "nothing of it");
     }
 
     #[test]

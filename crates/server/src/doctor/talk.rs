@@ -176,6 +176,9 @@ impl Talk {
             if let Some(end) = self.report() {
                 return Heard::Ended(end);
             }
+            if Instant::now() >= until {
+                return Heard::TimeIsOver; // however fast bytes come, which a time-out around a read does not notice
+            }
             let due = self.wire.poll_timeout().map(Instant::from_std);
             let mut bytes = BytesMut::with_capacity(16 * 1024);
             match timeout_at(due.map_or(until, |due| due.min(until)), self.stream.read_buf(&mut bytes)).await {

@@ -51,10 +51,11 @@ impl Pace {
 
 impl Rates {
     fn poll_next(&mut self, rx: &mut SessionReceiver, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if let Some(rest) = &mut self.rest {
+        // Once the connection has ended nobody is slowed down by it, and what has come need not be kept.
+        if let Some(rest) = self.rest.as_mut().filter(|_| rx.sender().close_report().is_none()) {
             ready!(rest.as_mut().poll(cx));
-            self.rest = None;
         }
+        self.rest = None;
         while let Some(message) = ready!(rx.poll_recv_unseen(cx)) {
             if self.was_closed {
                 continue;
@@ -165,6 +166,20 @@ mod tests {
         assert_eq!(given(limits(), 3, 333).await, [0; 3]);
         assert_eq!(given(limits(), 2, 500).await, [0; 2]);
         assert_eq!(given(limits(), 3, 1500).await, [0, 500, 2000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_connection_does_not_wait_for_the_pace() {
+        let limits = Limits { bytes_per_second: Some(ByteSize::b(1)), ..Limits::default() };
+        let (mut client, mut told) = connected(limits).await;
+        for _ in 0..3 {
+            client.send("x".repeat(1000)).await.unwrap();
+        }
+        assert_eq!(told.recv().await.unwrap().1, 1000);
+        drop(client);
+        while let Some((after, _)) = told.recv().await {
+            assert!(after < Duration::from_secs(60), "{after:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -67,6 +67,9 @@ impl Target {
         if !self.subprotocols.is_empty() {
             dialer = dialer.subprotocols(self.subprotocols.iter());
         }
+        if self.subprotocols.iter().any(|name| name.contains("bearer.")) {
+            dialer = dialer.redirects(0); // a token, which would be sent on to wherever one leads
+        }
         Ok(if self.no_proxy { dialer.proxy(Proxy::none()) } else { dialer })
     }
 
@@ -115,7 +118,8 @@ fn parse_url(text: &str) -> Result<Url, String> {
 fn parse_header(text: &str) -> Result<Header, String> {
     let (name, value) = text.split_once(':').ok_or("write it as in 'Name: value'")?;
     let name = name.trim().parse().map_err(|_| "its name has a character that a header's must not have")?;
-    let value = HeaderValue::from_str(value.trim()).map_err(|_| "its value has a character that a header's must not have")?;
+    let mut value = HeaderValue::from_str(value.trim()).map_err(|_| "its value has a character that a header's must not have")?;
+    value.set_sensitive(true); // any may be a secret: none is sent on where a redirect leads to another origin
     Ok(Header { name, value })
 }
 
