@@ -2,16 +2,18 @@
 //!
 //! This is plain data under one lock. What is to be woken or dropped is left to [`Later`].
 
+mod past;
+
 use std::borrow::Cow;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Prepared, Route, Written};
+use silverback_wire::{CloseCode, CloseFrame, CloseReport, Connection, Message, Part, Written};
 
 use crate::batch::{Batch, Content};
-use crate::bypass::{Bypass, Returned, Socket};
+use crate::bypass::Bypass;
 use crate::items::Items;
 use crate::later::Later;
 use crate::outgoing::{Offered, Outgoing, Overflow};
@@ -404,79 +406,8 @@ impl Outbox {
     }
 }
 
-// The flusher's side.
-impl Outbox {
-    /// Writes the next prepared messages past the driver, if it sleeps. What is left then is for the driver. Or gives one of them, and does
-    /// nothing before that is compressed.
-    pub(crate) fn pass(&mut self, later: &mut Later) -> Option<(Prepared, Route)> {
-        let bypass = self.bypass.as_mut()?;
-        bypass.unlist();
-        let unready = bypass.unready(self.items.prepared().take(MOST_PAST));
-        if unready.is_some() {
-            return unready;
-        }
-        let count = bypass.write(self.items.prepared().take(MOST_PAST));
-        // Dropped here: a prepared message is made of nothing but our own.
-        for content in (0..count).map_while(|_| self.items.pop()) {
-            self.bytes -= content.len();
-        }
-        let has_rest = bypass.has_rest();
-        if count > 0 {
-            let pulled = self.pulled();
-            self.written = pulled - u64::from(has_rest);
-            self.milestone = self.milestone_at(UNKNOWN).filter(|_| has_rest);
-            self.for_written.wake_all(later);
-            self.wake_for_room(later);
-        }
-        match self.items.is_empty() && !has_rest {
-            true => self.items.give_back(),
-            false => self.stir(later),
-        }
-        None
-    }
-
-    /// Leaves what is queued to the driver after all.
-    pub(crate) fn pass_over(&mut self, later: &mut Later) {
-        self.bypass.iter_mut().for_each(|bypass| bypass.unlist());
-        if !self.items.is_empty() {
-            self.stir(later);
-        }
-    }
-}
-
 // The driver's side.
 impl Outbox {
-    /// The driver is awake: it takes its socket back, if it had lent it, and learns what went past it.
-    pub(crate) fn rise(&mut self, connection: &mut Connection, later: &mut Later) -> Option<Returned> {
-        self.driver.rise();
-        let mut returned = self.bypass.as_mut()?.take_back()?;
-        if returned.past.messages > 0 {
-            connection.went_past(std::mem::take(&mut returned.past));
-            self.pulled_until(connection.written().end, later);
-        }
-        self.is_stirred |= !self.items.is_empty(); // the flusher was to come
-        Some(returned)
-    }
-
-    /// The driver sleeps: until it rises, others may write past it, if anybody ever wanted to and it has nothing to write itself.
-    pub(crate) fn lend(
-        &mut self,
-        connection: &Connection,
-        bypass: impl FnOnce() -> Option<Bypass>,
-        socket: Option<impl FnOnce() -> Option<Socket>>,
-    ) {
-        let Some(socket) = socket.filter(|_| self.is_bypass_wanted) else { return }; // as for most
-        let Some(route) = connection.route() else { return };
-        if self.bypass.is_none() {
-            self.bypass = bypass().map(Box::new);
-        }
-        if let Some(bypass) = &mut self.bypass
-            && let Some(socket) = socket()
-        {
-            bypass.lend(socket, route);
-        }
-    }
-
     /// Takes what the connection can have next: as much as makes `room` bytes of payload full, and at most a batch. It is encoded outside the
     /// lock, and then [`pulled_until`](Self::pulled_until) is told.
     pub(crate) fn take(&mut self, connection: &Connection, room: usize, batch: &mut Batch) {
@@ -649,12 +580,5 @@ impl Outbox {
     /// Messages, and parts after the first, that were moved into the connection or dropped.
     fn pulled(&self) -> u64 {
         self.queued - self.items.len() as u64 - u64::from(self.part.is_some())
-    }
-}
-
-#[cfg(all(test, silverback_loom))]
-impl Outbox {
-    pub(crate) fn with_bypass(&mut self, bypass: Bypass) {
-        (self.bypass, self.is_bypass_wanted) = (Some(Box::new(bypass)), true);
     }
 }
