@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::free_address::free_address;
 use crate::{Curl, Failure, Place, Process, Result, Scratch, installed};
 
 /// A running ChromeDriver, killed when this is dropped. The browser is its child: end the session first.
@@ -21,7 +22,8 @@ impl Driver {
         installed::program("chromium")?;
         let profile = Scratch::new()?;
         let mut command = Command::new(installed::program("chromedriver")?);
-        let process = Process::start("chromedriver", command.arg("--port=0"))?;
+        // Told 0, it takes a free port of IPv6 and wants the same of IPv4, which somebody may have.
+        let process = Process::start("chromedriver", command.arg(format!("--port={}", free_address()?.port())))?;
         let port = process.wait_for_line("ChromeDriver was started successfully on port ", Duration::from_secs(20))?;
         let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
         Ok(Self { url, profile, _process: process })

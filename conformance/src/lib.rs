@@ -25,6 +25,7 @@ mod curl;
 mod deadline;
 mod doctor;
 mod failure;
+mod free_address;
 pub mod installed;
 mod library;
 mod minter;

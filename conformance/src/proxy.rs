@@ -1,17 +1,14 @@
 //! A real proxy, as whoever runs the test, with all it writes in a directory of its own.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::ops::Range;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::{Failure, Place, Process, Result, Scratch, eventually, installed};
+use crate::free_address::free_address;
+use crate::{Place, Process, Result, Scratch, eventually, installed};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
-const PORTS: Range<u16> = 12_000..32_000;
-
 /// The proxies that the guides are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "their own names")]
@@ -49,16 +46,6 @@ impl Proxy {
         .map_err(|failure| process.failure(failure.to_string()))?;
         Ok(Self { address, process, _scratch: scratch })
     }
-}
-
-/// An address that nobody listens at. It is below those that the kernel gives out, so that nobody gets it before the proxy does.
-fn free_address() -> Result<SocketAddr> {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let own = std::process::id().wrapping_mul(61); // another test is another process
-    let ports =
-        (0..PORTS.len()).map(|_| PORTS.start + (own.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed)) % PORTS.len() as u32) as u16);
-    let mut addresses = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    addresses.find(|address| TcpListener::bind(address).is_ok()).ok_or_else(|| Failure::new(format!("no port of {PORTS:?} is free")))
 }
 
 impl ProxyKind {
