@@ -18,7 +18,10 @@ const LOOK: Duration = Duration::from_millis(250);
 
 /// What a shard is told to do.
 enum Order {
-    Open { first: usize, count: usize },
+    Open {
+        first: usize,
+        count: usize,
+    },
     Touch,
     /// Do nothing, and answer with what became of those that are held.
     Count,
