@@ -161,6 +161,14 @@ fn pings_are_sent_and_their_pongs_timed() {
 }
 
 #[test]
+fn a_count_is_a_number_above_0() {
+    for count in ["banana", "0", "-1"] {
+        let failed = client::run(&[], &["connect", "ws://127.0.0.1:1", &format!("--count={count}")]);
+        assert!(!failed.is_good && failed.stderr.contains("write a number above 0"), "{failed:?}");
+    }
+}
+
+#[test]
 fn on_a_terminal_messages_come_above_the_line_that_is_typed() {
     let (echo, home) = (echo(), Directory::new());
     let mut terminal = Terminal::start(&["connect", &address(&echo)], home.path());

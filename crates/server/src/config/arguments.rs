@@ -26,6 +26,11 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, &'static str> {
     if time > LONGEST { Err("a time has a thousand years at most") } else { Ok(time) }
 }
 
+/// A number of things.
+pub(crate) fn parse_count(text: &str) -> Result<u64, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("write a number above 0, as in 3")
+}
+
 /// A size.
 pub(crate) fn parse_size(text: &str) -> Result<ByteSize, &'static str> {
     text.parse().map_err(|_| "write a size, as in 64MiB")

@@ -47,7 +47,7 @@ use crate::log::Format;
 use crate::otlp_settings::OtlpSettings;
 use crate::proxies::Proxies;
 
-pub(crate) use arguments::{parse_address, parse_listen, parse_size, parse_time};
+pub(crate) use arguments::{parse_address, parse_count, parse_listen, parse_size, parse_time};
 pub(crate) use changes::{Change, changes, keep_what_needs_a_restart};
 pub(crate) use command::{check, example, print};
 use compression::Compression;

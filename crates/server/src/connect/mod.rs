@@ -98,7 +98,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = parse_wait)]
     wait: Wait,
     /// Closes once so many messages have come
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", value_parser = config::parse_count)]
     count: Option<u64>,
 }
 
